@@ -1,0 +1,1 @@
+"""The synthetic valley and its simulated scanner."""

@@ -1,0 +1,1 @@
+"""Footprints and points to solids, and their validation."""

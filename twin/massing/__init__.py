@@ -1,0 +1,1 @@
+"""Proposals: storeys to volumes, placing, removing, resolving scenarios."""

@@ -1,0 +1,1 @@
+"""The nouns: frozen values with checked constructors and read-only arrays."""

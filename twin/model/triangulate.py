@@ -1,0 +1,62 @@
+"""From polygon surfaces to triangles (ear clipping in the plane of each surface)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.frame import Frame
+from twin.model.geometry import Geometry, Rings
+from twin.model.mesh import TriangleMesh
+
+
+def newell_normal(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Normal of a ring (n, 3) by Newell's method, length = twice the area [m2]; zero where it has no area."""
+    following = np.roll(points, -1, axis=0)
+    centred, next_centred = points - points[0], following - points[0]
+    normal: NDArray[np.float64] = np.cross(centred, next_centred).sum(axis=0)
+    return normal
+
+
+def triangulate_surface(vertices: NDArray[np.float64], rings: Rings) -> NDArray[np.int32]:
+    """Triangles (k, 3) of vertex indices that cover one surface, turned as its outer ring is.
+
+    Parameters
+    ----------
+    vertices
+        (n, 3) local space [m].
+    rings
+        Outer ring first, holes after it.
+
+    Returns
+    -------
+    (k, 3) int32; (0, 3) for a surface without area.
+    """
+    if len(rings) == 1 and len(rings[0]) == 3:
+        return np.array([rings[0]], dtype=np.int32)
+    import mapbox_earcut
+
+    normal = newell_normal(vertices[list(rings[0])])
+    if not np.linalg.norm(normal) > 0:
+        return np.empty((0, 3), dtype=np.int32)
+    drop = int(np.argmax(np.abs(normal)))
+    # The two axes that stay, in the order that keeps the turning direction.
+    axes = [(1, 2), (2, 0), (0, 1)][drop]
+    index = np.concatenate([np.asarray(ring, dtype=np.int64) for ring in rings])
+    plane = np.ascontiguousarray(vertices[index][:, axes], dtype=np.float64)
+    ends = np.cumsum([len(ring) for ring in rings]).astype(np.uint32)
+    local = np.asarray(mapbox_earcut.triangulate_float64(plane, ends), dtype=np.int64).reshape(-1, 3)
+    triangles = index[local].astype(np.int32)
+    a, b, c = (plane[local[:, k]] for k in range(3))
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    wrong = area * np.sign(normal[drop]) < 0
+    triangles[wrong] = triangles[wrong][:, ::-1]
+    return triangles
+
+
+def triangulate(geometry: Geometry, frame: Frame) -> TriangleMesh:
+    """The geometry as triangles, each with the semantic code of its surface."""
+    parts = [triangulate_surface(geometry.vertices, rings) for rings in geometry.surfaces]
+    counts = [len(part) for part in parts]
+    faces = np.concatenate(parts) if parts else np.empty((0, 3), np.int32)
+    return TriangleMesh(frame, geometry.vertices, faces, np.repeat(geometry.semantics, counts))

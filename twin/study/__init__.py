@@ -1,0 +1,1 @@
+"""Sun and sight questions about a scene, and pictures of it."""

@@ -1,0 +1,1 @@
+"""Ground: DTM, DSM, voids, TIN, sampling."""
