@@ -1,1 +1,1 @@
-"""The synthetic valley and its simulated scanner."""
+"""The synthetic site: a made-up valley, its scanner, its files and its plan."""

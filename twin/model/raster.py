@@ -45,13 +45,43 @@ class Grid:
 
     @staticmethod
     def over(frame: Frame, region: Region, cell_size: float) -> Grid:
-        """The grid of whole cells that covers a region, aligned to multiples of the cell size in world space."""
+        """The grid of whole cells that covers a region, aligned to whole cells in world space."""
         east0, north0 = frame.origin
         west = np.floor((region.west + east0) / cell_size + 1e-9) * cell_size - east0
         south = np.floor((region.south + north0) / cell_size + 1e-9) * cell_size - north0
         cols = max(1, int(np.ceil((region.east - west) / cell_size - 1e-9)))
         rows = max(1, int(np.ceil((region.north - south) / cell_size - 1e-9)))
         return Grid(frame, float(west), float(south + rows * cell_size), cell_size, rows, cols)
+
+    def window(self, region: Region) -> Grid | None:
+        """The cells that a region touches, as a grid of its own; None where it misses them all."""
+        first_row, first_col = self.rows_cols(np.array([region.west]), np.array([region.north]))
+        last_row, last_col = self.rows_cols(np.array([region.east]), np.array([region.south]))
+        r0, c0 = max(0, int(first_row[0])), max(0, int(first_col[0]))
+        r1, c1 = min(self.rows, int(last_row[0]) + 1), min(self.cols, int(last_col[0]) + 1)
+        if r0 >= r1 or c0 >= c1:
+            return None
+        west, north = self.west + c0 * self.cell_size, self.north - r0 * self.cell_size
+        return Grid(self.frame, west, north, self.cell_size, r1 - r0, c1 - c0)
+
+    def place_of(self, part: Grid) -> tuple[int, int]:
+        """Row and column of this grid at which a window of it starts.
+
+        Raises
+        ------
+        FrameMismatchError
+            The part is no window of this grid.
+        """
+        row = round((self.north - part.north) / self.cell_size)
+        col = round((part.west - self.west) / self.cell_size)
+        fits = 0 <= row <= self.rows - part.rows and 0 <= col <= self.cols - part.cols
+        same = self.frame == part.frame and self.cell_size == part.cell_size
+        off = abs(self.north - row * self.cell_size - part.north) + abs(
+            self.west + col * self.cell_size - part.west
+        )
+        if not (fits and same and off < 1e-6 * self.cell_size):
+            raise FrameMismatchError(f"{part} is no window of {self}")
+        return row, col
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -1,0 +1,348 @@
+"""The first half of the road: ground, terrain, buildings, trees, and the model on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+
+from pipelines import gather
+from pipelines.console import Reporter
+from pipelines.inputs import Inputs, read_inputs
+from pipelines.provenance import HashCache, Step, forget, is_done, mark_done, step, versions
+from pipelines.site import EXISTING, Site
+from twin.buildings.lod12 import reconstruct_lod12
+from twin.errors import InputError
+from twin.io.atomic import plain, remove, sha256_file, sha256_json, write_json
+from twin.io.cityjson import CityModel, read_city, read_citymodel, write_city
+from twin.io.geotiff import aligned, read_raster, write_cog
+from twin.io.vector import read_footprints
+from twin.model.objects import Building, CityObject, Failure, Footprint, Tree
+from twin.model.raster import Grid, Raster
+from twin.model.scene import Scene
+from twin.model.terrain import Terrain
+from twin.region import Region
+from twin.terrain.make import terrain_from_rasters, terrain_from_tin
+from twin.terrain.sampler import TinSampler
+from twin.vegetation.trees import detect_trees
+
+CITY = "city.city.jsonl"
+"""File name of the model."""
+
+
+@dataclass(slots=True)
+class Built:
+    """The base model and what happened on the way."""
+
+    scene: Scene
+    failures: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+
+def build(site: Site, reporter: Reporter, workers: int = 1) -> Built:
+    """Build the model of a site, or read it back where nothing has changed.
+
+    Raises
+    ------
+    InputError
+        Inputs that cannot give a model: no ground class, no footprints, contradicting CRSs, ...
+    """
+    inputs = read_inputs(site)
+    made = build_step(site, inputs)
+    if is_done(site.out, made):
+        reporter.say("model: up to date")
+        return load(site)
+    forget(site.out, made.name)
+    city = read_base_model(site, inputs, reporter)
+    ground = read_ground(site, inputs, city, reporter, workers)
+    terrain = make_terrain(site, ground, city, reporter)
+    buildings, failures = make_buildings(site, inputs, ground, terrain, city, reporter, workers)
+    trees = make_trees(site, ground, buildings, reporter)
+    built = collect(site, inputs, ground, terrain, (buildings, trees, failures), city)
+    files = write_model(site, built, made)
+    mark_done(site.out, made, files)
+    report_counts(built, reporter)
+    return load(site)
+
+
+def build_step(site: Site, inputs: Inputs) -> Step:
+    """What the model depends on."""
+    cache = HashCache.load(site.out / ".steps" / "hashes.json")
+    hashes = {str(path): cache.sha256(path) for path in inputs.files()}
+    names = {
+        path.name + ":" + digest[:12]: digest for path, digest in hashes.items() for path in [Path(path)]
+    }
+    if inputs.table is not None:
+        names["class table"] = sha256_json([inputs.table.name, plain(dict(inputs.table.codes))])
+    settings = site.settings.model_dump(mode="json")
+    for irrelevant in ("name", "language", "attribution", "timezone", "synthetic"):
+        settings["site"].pop(irrelevant)
+    settings["area"] = inputs.area.wkt if inputs.area is not None else None
+    return step("build", names, settings)
+
+
+def read_base_model(site: Site, inputs: Inputs, reporter: Reporter) -> CityModel | None:
+    """The CityJSON input, where there is one."""
+    if inputs.citymodel is None:
+        return None
+    with reporter.step("City model"):
+        place = site.settings.site
+        return read_citymodel(inputs.citymodel, inputs.frame, crs_text=place.crs, heights=place.heights)
+
+
+def read_ground(
+    site: Site, inputs: Inputs, city: CityModel | None, reporter: Reporter, workers: int
+) -> gather.Ground:
+    """Ground, surface and canopy as rasters, from points, from rasters, or from the city model."""
+    grid = Grid.over(inputs.frame, inputs.region, site.settings.terrain.cell_size_m)
+    if inputs.clouds:
+        with reporter.step("Points") as tick:
+            return gather.from_points(site, inputs, grid, workers, tick)
+    if inputs.dtm is not None:
+        with reporter.step("Rasters"):
+            return rasters_ground(site, inputs)
+    if city is None:
+        raise InputError("no ground: neither points, nor a DTM, nor a city model")
+    return gather.from_city(city, grid)
+
+
+def rasters_ground(site: Site, inputs: Inputs) -> gather.Ground:
+    """Ground from a DTM file and, where given, surface from a DSM file."""
+    crs = site.settings.inputs.raster_crs
+    assert_dtm = inputs.dtm
+    if assert_dtm is None:
+        raise InputError("no DTM")
+    dtm = read_raster(assert_dtm, inputs.frame, region=inputs.region, crs_text=crs, what="dtm")
+    dsm = None
+    if inputs.dsm is not None:
+        dsm = aligned(
+            read_raster(inputs.dsm, inputs.frame, region=inputs.region, crs_text=crs, what="dsm"), dtm.grid
+        )
+    return gather.Ground(source="DTM raster", ground=dtm, dsm=dsm)
+
+
+def make_terrain(site: Site, ground: gather.Ground, city: CityModel | None, reporter: Reporter) -> Terrain:
+    """Fill the voids, flag them, and lay the triangles."""
+    settings = site.settings.terrain
+    with reporter.step("Terrain"):
+        if ground.tin is not None:
+            return terrain_from_tin(ground.tin, settings.cell_size_m, dsm=ground.dsm)
+        return terrain_from_rasters(ground.ground, ground.dsm, max_error_m=settings.max_error_m)
+
+
+def make_buildings(
+    site: Site,
+    inputs: Inputs,
+    ground: gather.Ground,
+    terrain: Terrain,
+    city: CityModel | None,
+    reporter: Reporter,
+    workers: int,
+) -> tuple[list[Building], list[Failure]]:
+    """Solids from footprints and points; or the buildings of the city model."""
+    if city is not None and inputs.footprints is None:
+        return list(city.buildings), list(city.failures)
+    if inputs.footprints is None:
+        raise InputError(
+            f"{site.folder / 'twin.toml'}: no building footprints: [inputs.footprints] file = ... "
+            "(PICC CONSTR_BATIEMPRISE in Wallonia) or citymodel = ...; "
+            "outlines are not yet derived from points alone"
+        )
+    outlines = site.settings.inputs.footprints
+    layer = read_footprints(
+        inputs.footprints,
+        inputs.frame,
+        layer=outlines.layer if outlines else None,
+        id_field=outlines.id if outlines else None,
+        crs_text=outlines.crs if outlines else None,
+        area=inputs.area,
+    )
+    ground.notes.extend(layer.notes)
+    with reporter.step("Roof points") as tick:
+        heights = gather.roof_heights(site, inputs, ground, terrain, layer.footprints, workers, tick)
+    sampler = TinSampler(terrain.tin)
+    done: list[Building] = []
+    with reporter.step("Buildings") as tick:
+        for number, (footprint, z) in enumerate(zip(layer.footprints, heights, strict=True), start=1):
+            done.append(one_building(footprint, z, sampler))
+            if number % 100 == 0:
+                tick(number, len(layer.footprints))
+    return done, [*layer.failures, *(b.failure for b in done if b.failure is not None)]
+
+
+def one_building(footprint: Footprint, z: np.ndarray, sampler: TinSampler) -> Building:
+    """One building; whatever goes wrong inside becomes its recorded failure and stops nothing else."""
+    import logging
+
+    try:
+        return reconstruct_lod12(footprint, z, sampler)
+    except Exception as error:
+        logging.getLogger("twin").exception("building %s", footprint.id)
+        failure = Failure(footprint.id, "internal_error", f"{type(error).__name__}: {error}")
+        return Building(footprint.id, footprint.frame, attributes=footprint.attributes, failure=failure)
+
+
+def make_trees(
+    site: Site, ground: gather.Ground, buildings: list[Building], reporter: Reporter
+) -> tuple[Tree, ...]:
+    """Simple crowns from the canopy, where the points know vegetation."""
+    if not site.settings.trees.detect or ground.canopy is None:
+        return ()
+    with reporter.step("Trees"):
+        outlines = [gather.outline(b) for b in buildings]
+        return detect_trees(
+            ground.canopy,
+            ground.filled_ground(),
+            [polygon for polygon in outlines if polygon is not None],
+            min_height_m=site.settings.trees.min_height_m,
+        )
+
+
+def collect(
+    site: Site,
+    inputs: Inputs,
+    ground: gather.Ground,
+    terrain: Terrain,
+    made: tuple[list[Building], tuple[Tree, ...], list[Failure]],
+    city: CityModel | None,
+) -> Built:
+    """Everything in one value, counted."""
+    buildings, trees, failures = made
+    others: tuple[CityObject, ...] = city.others if city is not None else ()
+    extra_trees = city.trees if city is not None else ()
+    scene = Scene(EXISTING, "", terrain, tuple(buildings), (), (*trees, *extra_trees), others)
+    counts = {
+        "buildings": sum(1 for b in buildings if b.failure is None),
+        "failures": len(failures),
+        "trees": len(scene.trees),
+        "others": len(others),
+        "points": ground.points,
+        "filled_cells": int(terrain.filled.values.sum()) if terrain.filled is not None else 0,
+    }
+    notes = [*inputs.notes, *ground.notes, *(city.notes if city is not None else ())]
+    sources = {"ground": ground.source, **{p.name: p.suffix.lstrip(".") for p in inputs.files()}}
+    return Built(scene, failures, notes, counts, sources)
+
+
+def write_model(site: Site, built: Built, made: Step) -> list[Path]:
+    """Write the model files; each appears whole."""
+    scene, folder = built.scene, site.model
+    terrain = scene.terrain
+    city, report = folder / CITY, folder / "report.json"
+    metadata = {"title": site.settings.site.name, "synthetic": site.settings.site.synthetic}
+    write_city(
+        city,
+        frame=scene.frame,
+        buildings=scene.buildings,
+        terrain=terrain.tin,
+        trees=scene.trees,
+        others=scene.others,
+        metadata=metadata,
+    )
+    files = [city, folder / "terrain" / "dtm.tif"]
+    tags = {"TWIN_STEP": made.key, "TWIN_VERTICAL_DATUM": scene.frame.vertical}
+    write_cog(files[1], terrain.dtm, tags=tags, description="DTM: bare ground", unit="m")
+    for name, raster, text in (
+        ("dsm", terrain.dsm, "DSM: surface with roofs and trees"),
+        ("filled", terrain.filled, "1 where the DTM was interpolated"),
+    ):
+        path = folder / "terrain" / f"{name}.tif"
+        if raster is None:
+            remove(path)
+            continue
+        write_cog(path, raster, tags=tags, description=text, unit="m" if name == "dsm" else "")
+        files.append(path)
+    write_json(report, report_of(site, built, made))
+    return [*files, report]
+
+
+def report_of(site: Site, built: Built, made: Step) -> dict[str, Any]:
+    """The build report: counts, reasons, notes, provenance."""
+    scene = built.scene
+    reasons: dict[str, int] = {}
+    for failure in built.failures:
+        reasons[failure.reason] = reasons.get(failure.reason, 0) + 1
+    region = scene.terrain.dtm.grid.region.shifted(*scene.frame.origin)
+    value = {
+        "site": site.settings.site.name,
+        "synthetic": site.settings.site.synthetic,
+        "frame": {
+            "crs": scene.frame.crs_name,
+            "heights": scene.frame.vertical,
+            "origin": list(scene.frame.origin),
+            "convergence_deg": round(scene.frame.convergence_deg, 6),
+            "extent_world_m": [region.west, region.south, region.east, region.north],
+        },
+        "counts": built.counts,
+        "reasons": dict(sorted(reasons.items())),
+        "failures": [{"id": f.object_id, "reason": f.reason, "detail": f.detail} for f in built.failures],
+        "terrain": {
+            "source": built.sources.get("ground", ""),
+            "tin_max_error_m": round(scene.terrain.tin_max_error, 4),
+            "tin_triangles": len(scene.terrain.tin.faces),
+        },
+        "notes": built.notes,
+        "provenance": {"step": made.key, "record": plain(made.record), "versions": versions()},
+    }
+    checked: dict[str, Any] = plain(value)
+    return checked
+
+
+def report_counts(built: Built, reporter: Reporter) -> None:
+    """Say what came out, failures by reason included."""
+    for note in built.notes:
+        reporter.say(f"  note: {note}")
+    counts = built.counts
+    reporter.say(
+        f"  {counts['buildings']} buildings, {counts['trees']} trees, {counts['others']} other objects, "
+        f"{counts['failures']} recorded failures"
+    )
+    reasons: dict[str, list[str]] = {}
+    for failure in built.failures:
+        reasons.setdefault(failure.reason, []).append(failure.object_id)
+    for reason, ids in sorted(reasons.items()):
+        shown = ", ".join(ids[:4]) + (" ..." if len(ids) > 4 else "")
+        reporter.warn(f"{reason}: {len(ids)} ({shown})")
+
+
+def load(site: Site) -> Built:
+    """The built model, read back from disk; InputError says to run ``twin build`` where there is none."""
+    import json
+
+    folder = site.model
+    city, report_path = folder / CITY, folder / "report.json"
+    if not (city.is_file() and report_path.is_file()):
+        raise InputError(f"{site.folder}: not built yet; run `twin build {site.folder}`")
+    report = json.loads(report_path.read_text(encoding="utf-8"))
+    frame_info = report["frame"]
+    from twin.io.crs import parse_crs
+
+    crs, heights = parse_crs(site.settings.site.crs, frame_info["heights"])
+    from twin.frame import Frame
+
+    frame = Frame(crs, heights, (int(frame_info["origin"][0]), int(frame_info["origin"][1])))
+    model = read_city(city, frame)
+    dtm = read_raster(folder / "terrain" / "dtm.tif", frame, what="dtm")
+    dsm_path, filled_path = folder / "terrain" / "dsm.tif", folder / "terrain" / "filled.tif"
+    dsm = read_raster(dsm_path, frame, what="dsm") if dsm_path.exists() else None
+    filled = None
+    if filled_path.exists():
+        mask = read_raster(filled_path, frame, what="mask")
+        filled = Raster(mask.grid, np.nan_to_num(mask.values) > 0)
+    if model.terrain is None:
+        raise InputError(f"{city}: holds no terrain; run `twin build {site.folder}` again")
+    terrain = Terrain(dtm, model.terrain, float(report["terrain"]["tin_max_error_m"]), dsm, filled)
+    digest = sha256_json([sha256_file(city), sha256_file(folder / "terrain" / "dtm.tif")])
+    scene = Scene(EXISTING, digest, terrain, model.buildings, (), model.trees, model.others)
+    failures = [Failure(f["id"], f["reason"], f["detail"]) for f in report["failures"]]
+    return Built(scene, failures, report["notes"], report["counts"], {"ground": report["terrain"]["source"]})
+
+
+def region_polygon(region: Region) -> shapely.Polygon:
+    """A region as a polygon."""
+    return shapely.box(region.west, region.south, region.east, region.north)

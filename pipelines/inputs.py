@@ -1,0 +1,193 @@
+"""What a site is made from: its input files, frame, class table and area, checked before any work starts."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import shapely
+
+from pipelines.site import Site
+from twin.classify.tables import ClassTable, load_class_table
+from twin.errors import InputError
+from twin.frame import Frame
+from twin.io.cityjson import citymodel_info
+from twin.io.crs import check_extent, parse_crs, site_frame, use_grid_folder
+from twin.io.geotiff import raster_info
+from twin.io.las import LasInfo, read_las_info
+from twin.io.vector import read_polygon, ring_polygon, vector_info
+from twin.region import Region
+
+AREA_LIMIT_KM2 = 400.0
+"""Without a stated area, an input larger than this is not taken whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Checked inputs of one site.
+
+    Parameters
+    ----------
+    frame
+        The site's frame.
+    region
+        What to model, local space [m].
+    area
+        The stated area, local space, or None.
+    clouds
+        Headers of the point files that touch the region, sorted by path.
+    table
+        Class table of the points, None without points.
+    """
+
+    frame: Frame
+    region: Region
+    area: shapely.Polygon | None
+    clouds: tuple[LasInfo, ...]
+    table: ClassTable | None
+    dtm: Path | None
+    dsm: Path | None
+    footprints: Path | None
+    citymodel: Path | None
+    notes: tuple[str, ...] = field(default=())
+
+    def files(self) -> list[Path]:
+        """Every input file."""
+        singles = [p for p in (self.dtm, self.dsm, self.footprints, self.citymodel) if p is not None]
+        return [info.path for info in self.clouds] + singles
+
+
+def expand_points(patterns: list[str], base: Path) -> list[Path]:
+    """Files of patterns, relative to ``base`` or absolute, sorted, each once.
+
+    Raises
+    ------
+    InputError
+        A pattern that matches nothing.
+    """
+    found: set[Path] = set()
+    for pattern in patterns:
+        text = str(Path(pattern).expanduser())
+        full = text if Path(text).is_absolute() else str(base / text)
+        plain = Path(full)
+        if plain.is_dir():
+            matches = [p for p in plain.iterdir() if p.suffix.lower() in (".las", ".laz")]
+        elif plain.is_file():
+            matches = [plain]
+        else:
+            matches = [Path(m) for m in glob.glob(full, recursive=True)]  # noqa: PTH207 - absolute patterns
+        files = [m.resolve() for m in matches if m.is_file()]
+        if not files:
+            raise InputError(f"points {pattern!r}: no such file; looked for {full}")
+        found.update(files)
+    return sorted(found)
+
+
+def site_area(site: Site, frame: Frame) -> shapely.Polygon | None:
+    """The stated area of the site, local space."""
+    area = site.settings.site.area
+    if area is None:
+        return None
+    return area_polygon(area.ring, site.folder, frame, str(site.folder / "twin.toml"))
+
+
+def area_polygon(ring: object, folder: Path, frame: Frame, where: str) -> shapely.Polygon:
+    """An area of the settings as a local polygon: a ring of world coordinates, or ``file.geojson#id``."""
+    if isinstance(ring, str):
+        return read_polygon(ring, frame, base=folder)
+    return ring_polygon(ring, frame, where)
+
+
+def read_inputs(site: Site) -> Inputs:
+    """Look at every input of a site (headers only) and settle frame, region and class table.
+
+    Raises
+    ------
+    InputError
+        Nothing to build from, a missing file, a contradiction of CRS and coordinates.
+    """
+    settings = site.settings.inputs
+    place = site.settings.site
+    if place.grids:
+        use_grid_folder(site.path(place.grids))
+    paths = expand_points(settings.points, site.folder) if settings.points else []
+    table = None
+    if paths:
+        table = load_class_table(settings.classes, site.folder)
+    single = {name: _existing(site, name) for name in ("dtm", "dsm", "citymodel")}
+    outlines = _existing(site, "footprints")
+    if not paths and single["dtm"] is None and single["citymodel"] is None:
+        raise InputError(
+            f"{site.folder / 'twin.toml'}: nothing to build the ground from; "
+            "[inputs] needs points, dtm (with dsm) or citymodel"
+        )
+    crs, heights = parse_crs(place.crs, place.heights if place.heights != "unknown" else None)
+    infos = [read_las_info(p) for p in paths]
+    world = _world_region(site, infos, single, outlines)
+    check_extent(world, crs, f"{site.folder / 'twin.toml'}: the area or the inputs")
+    frame = site_frame(place.crs, heights, world)
+    area = site_area(site, frame)
+    region = world.shifted(-frame.origin[0], -frame.origin[1])
+    if area is not None:
+        region = Region(*area.bounds)
+    square_km = region.width * region.height / 1e6
+    if area is None and square_km > AREA_LIMIT_KM2:
+        raise InputError(
+            f"{site.folder / 'twin.toml'}: the inputs cover {square_km:.0f} km2; "
+            "state what to model with [site.area] ring = [[east, north], ...] (or --area)"
+        )
+    return Inputs(
+        frame,
+        region,
+        area,
+        tuple(infos),
+        table,
+        single["dtm"],
+        single["dsm"],
+        outlines,
+        single["citymodel"],
+        tuple(note for info in infos for note in info.notes),
+    )
+
+
+def _existing(site: Site, key: str) -> Path | None:
+    inputs = site.settings.inputs
+    text = inputs.footprints.file if key == "footprints" and inputs.footprints else getattr(inputs, key)
+    if text is None or not isinstance(text, str):
+        return None
+    path = site.path(text)
+    if not path.is_file():
+        raise InputError(f"{site.folder / 'twin.toml'}: key 'inputs.{key}': no such file: {path}")
+    return path
+
+
+def _world_region(
+    site: Site, infos: list[LasInfo], single: dict[str, Path | None], outlines: Path | None
+) -> Region:
+    """Extent of what gives the ground, in the site's CRS."""
+    from twin.io.crs import region_in
+
+    place, settings = site.settings.site, site.settings.inputs
+    if place.area is not None and not isinstance(place.area.ring, str):
+        ring = place.area.ring
+        east, north = [p[0] for p in ring], [p[1] for p in ring]
+        return Region(min(east), min(north), max(east), max(north))
+    crs = parse_crs(place.crs)[0]
+    regions = []
+    for info in infos:
+        stated = parse_crs(settings.points_crs)[0] if settings.points_crs else None
+        regions.append(region_in(info.region_world, stated or (info.ref.crs if info.ref else None), crs))
+    if not regions and single["dtm"] is not None:
+        raster = raster_info(single["dtm"])
+        stated = parse_crs(settings.raster_crs)[0] if settings.raster_crs else raster.crs
+        regions.append(region_in(raster.region_world, stated, crs))
+        if outlines is not None and place.area is None:
+            layer = settings.footprints.layer if settings.footprints else None
+            vector = vector_info(outlines, layer)
+            around = region_in(vector.region_world, vector.crs, crs).buffered(100.0)
+            regions = [regions[0].intersection(around) or regions[0]]
+    if not regions and single["citymodel"] is not None:
+        model = citymodel_info(single["citymodel"])
+        regions.append(region_in(model.region_world, model.crs, crs).buffered(30.0))
+    return Region.around(regions)

@@ -1,0 +1,329 @@
+"""Studies of a site: existing, proposed and difference, as rasters, tables, plates and a manifest."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from pipelines import sheets
+from pipelines.build import Built, load
+from pipelines.config import StudySettings, SunlightStudySettings, ViewshedStudySettings
+from pipelines.console import Reporter, Ticker
+from pipelines.inputs import area_polygon
+from pipelines.propose import scene_of
+from pipelines.provenance import Step, files_of, forget, is_done, mark_done, step, versions
+from pipelines.site import EXISTING, Site
+from twin.errors import InputError
+from twin.io.atomic import plain, remove, sha256_file, write_json, write_text
+from twin.io.geotiff import write_cog
+from twin.model.raster import Grid, Raster
+from twin.model.results import SunlightResult, ViewshedResult
+from twin.model.scene import Scene
+from twin.region import Region
+from twin.study.compare import Comparison, compare, sunlight_table, viewshed_table
+from twin.study.sunlight import Day, SunlightSettings, sunlight
+from twin.study.viewshed import ViewshedSettings, viewshed
+from twin.terrain.sampler import TinSampler
+from twin.visibility.caster import Device, DeviceChoice, choose_device
+
+STATES = ("existing", "proposed", "difference")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRun:
+    """Everything a study needs besides its settings."""
+
+    site: Site
+    base: Built
+    device: Device
+    threads: int
+    reporter: Reporter
+
+
+def run_studies(
+    site: Site,
+    study_ids: list[str] | None,
+    reporter: Reporter,
+    device: DeviceChoice = "auto",
+    workers: int = 1,
+) -> list[Path]:
+    """Run the named studies (all where None) for their scenarios; those already up to date are left.
+
+    Returns
+    -------
+    The folders of results.
+
+    Raises
+    ------
+    InputError
+        Unknown study or scenario, a standpoint outside the terrain, a date that cannot be used.
+    """
+    ids = study_ids or list(site.study_files())
+    if not ids:
+        raise InputError(f"{site.folder / 'studies'}: no study there; `twin init` writes a first one")
+    settings = {name: site.study(name) for name in ids}
+    run = StudyRun(site, load(site), choose_device(device), workers, reporter)
+    folders = []
+    for name in ids:
+        folders.extend(run_study(run, name, settings[name]))
+    return folders
+
+
+def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Path]:
+    """One study for each of its scenarios; for the existing state alone where it names none."""
+    scenarios = list(dict.fromkeys(settings.scenarios)) or [EXISTING]
+    folders, existing = [], None
+    for scenario_id in scenarios:
+        folder = run.site.out / "studies" / study_id / scenario_id
+        folders.append(folder)
+        scene = scene_of(run.site, run.base.scene, scenario_id)
+        made = study_step(run, study_id, scenario_id, settings, scene)
+        if is_done(run.site.out, made):
+            run.reporter.say(f"study {study_id} / {scenario_id}: up to date")
+            continue
+        old = files_of(run.site.out, made.name)
+        forget(run.site.out, made.name)
+        title = f"Study {study_id}, {scenario_id}"
+        with run.reporter.step(title) as tick:
+            comparison = solve(run, settings, scene, existing, tick)
+        existing = comparison.existing
+        with run.reporter.step(f"Plates of {study_id}, {scenario_id}") as tick:
+            files = write_study(run, (study_id, settings), scene, comparison, folder, made, tick)
+        for stale in set(old) - set(files):
+            remove(stale)
+        mark_done(run.site.out, made, files)
+    return folders
+
+
+def study_step(run: StudyRun, study_id: str, scenario_id: str, settings: StudySettings, scene: Scene) -> Step:
+    """What a study's results depend on."""
+    inputs = {"base": run.base.scene.hash, "scenario": scene.hash}
+    if settings.area is not None and isinstance(settings.area.ring, str):
+        path = run.site.folder / settings.area.ring.partition("#")[0]
+        inputs["area"] = sha256_file(path) if path.is_file() else "missing"
+    site = run.site.settings.site.model_dump(mode="json", include=SHEET_KEYS)
+    values = {"study": settings.model_dump(mode="json"), "site": site}
+    return step(f"study-{study_id}-{scenario_id}", inputs, values, run.device.label)
+
+
+SHEET_KEYS = {"name", "timezone", "language", "attribution", "synthetic"}
+"""Settings of the site that a sheet shows."""
+
+
+def solve(run: StudyRun, settings: StudySettings, scene: Scene, existing: Any, tick: Ticker) -> Comparison:
+    """Existing, proposed and difference of one study."""
+    grid, mask = study_grid(run, settings, scene)
+    base = run.base.scene
+    only = scene.scenario == EXISTING
+    if isinstance(settings, SunlightStudySettings):
+        sun_settings = sunlight_settings(run.site, settings)
+
+        def solve_sun(state: Scene) -> SunlightResult:
+            return sunlight(
+                state, grid, sun_settings, device=run.device, threads=run.threads, mask=mask, progress=tick
+            )
+
+        return compare(solve_sun, base, None if only else scene, existing)
+    sight_settings = viewshed_settings(run, settings)
+
+    def solve_sight(state: Scene) -> ViewshedResult:
+        return viewshed(
+            state, grid, sight_settings, device=run.device, threads=run.threads, mask=mask, progress=tick
+        )
+
+    return compare(solve_sight, base, None if only else scene, existing)
+
+
+def study_grid(run: StudyRun, settings: StudySettings, scene: Scene) -> tuple[Grid, NDArray[np.bool_] | None]:
+    """Grid of a study over its area, and which of its cells count."""
+    where = str(run.site.folder / "studies")
+    region = scene.terrain.dtm.grid.region
+    if settings.area is None:
+        return Grid.over(scene.frame, region, settings.cell_size_m), None
+    polygon = area_polygon(settings.area.ring, run.site.folder, scene.frame, f"{where}: key 'area.ring'")
+    common = Region(*polygon.bounds).intersection(region)
+    if common is None:
+        asked = Region(*polygon.bounds).shifted(*scene.frame.origin).describe()
+        raise InputError(
+            f"{where}: key 'area.ring': the area ({asked}) lies outside the model "
+            f"({region.shifted(*scene.frame.origin).describe()})"
+        )
+    grid = Grid.over(scene.frame, common, settings.cell_size_m)
+    centres = grid.centres()
+    inside = shapely.contains_xy(polygon, centres[:, 0], centres[:, 1]).reshape(grid.shape)
+    return grid, inside
+
+
+def sunlight_settings(site: Site, settings: SunlightStudySettings) -> SunlightSettings:
+    """The study's settings as the library takes them."""
+    return SunlightSettings(
+        days=tuple(Day(day.date, day.step_min) for day in settings.all_days),
+        timezone=site.settings.site.timezone,
+        min_altitude_deg=settings.min_altitude_deg,
+        sample_height_m=settings.sample_height_m,
+        plates_solar_h=tuple(settings.plates_solar_h),
+        trees=settings.trees,
+    )
+
+
+def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings) -> ViewshedSettings:
+    """The study's settings as the library takes them, with the observer in local space."""
+    eye = settings.observer
+    frame = run.base.scene.frame
+    x, y = frame.to_local([[eye.east, eye.north]])[0]
+    ground = float(TinSampler(run.base.scene.terrain.tin).heights(np.array([[x, y]]))[0])
+    if np.isnan(ground):
+        raise InputError(
+            f"{run.site.folder / 'studies'}: key 'observer': E {eye.east} N {eye.north} "
+            "lies outside the terrain"
+        )
+    height = eye.height_m if eye.height_m is not None else ground + float(eye.above_ground_m or 0.0)
+    if height < ground:
+        raise InputError(
+            f"{run.site.folder / 'studies'}: key 'observer.height_m': {height} m lies below the ground "
+            f"({ground:.2f} m)"
+        )
+    return ViewshedSettings(
+        observer=(float(x), float(y), height),
+        target_height_m=settings.target_height_m,
+        max_distance_m=settings.max_distance_m,
+        curvature=settings.curvature,
+        refraction_k=settings.refraction_k,
+        trees=settings.trees,
+    )
+
+
+def write_study(
+    run: StudyRun,
+    study: tuple[str, StudySettings],
+    scene: Scene,
+    comparison: Comparison,
+    folder: Path,
+    made: Step,
+    tick: Ticker,
+) -> list[Path]:
+    """Rasters, table, plates and manifest of one study and scenario; gives the files."""
+    study_id, settings = study
+    tags = {"TWIN_STEP": made.key, "TWIN_SCENE": scene.hash, "TWIN_DEVICE": run.device.label}
+    files: list[Path] = []
+    for state in STATES:
+        for name, (raster, unit, text) in rasters_of(comparison, state).items():
+            path = folder / state / f"{name}.tif"
+            write_cog(path, raster, tags=tags, description=text, unit=unit)
+            files.append(path)
+    rows = table_rows(comparison)
+    table = folder / "table.csv"
+    write_csv(table, rows)
+    files.append(table)
+    context = sheets.SheetContext(run.site, run.base, scene, run.device.label, study_id, settings)
+    files.extend(sheets.write_sheets(context, comparison, folder / "plates", tick))
+    manifest = folder / "manifest.json"
+    write_json(manifest, manifest_of(run, study_id, settings, scene, comparison, made, files))
+    return [*files, manifest]
+
+
+def rasters_of(comparison: Comparison, state: str) -> dict[str, tuple[Raster, str, str]]:
+    """Rasters of one state by file name: values, unit, description."""
+    found: dict[str, tuple[Raster, str, str]] = {}
+    if state == "difference":
+        for name, raster in comparison.difference.items():
+            found[name] = (raster, unit_of(name), f"proposed - existing: {name}")
+        return found
+    result = getattr(comparison, state)
+    if isinstance(result, SunlightResult):
+        for date, raster in result.hours.items():
+            found[f"hours-{date}"] = (raster, "h", f"hours of sun on {date}")
+        for instant, raster in result.plates:
+            found[f"sun-{instant.utc:%Y-%m-%dT%H%MZ}"] = (raster, "", "1 lit, 0 in shadow")
+    elif isinstance(result, ViewshedResult):
+        found["visible"] = (result.visible, "", "1 visible, 0 hidden")
+    return found
+
+
+def unit_of(name: str) -> str:
+    """Unit of a result by its name."""
+    return "h" if name.startswith("hours-") else ""
+
+
+def table_rows(comparison: Comparison) -> list[Mapping[str, Any]]:
+    """Statistics of a study, one row per date or observer."""
+    if isinstance(comparison.existing, SunlightResult):
+        return list(sunlight_table(comparison))
+    return list(viewshed_table(comparison))
+
+
+def write_csv(path: Path, rows: list[Mapping[str, Any]]) -> None:
+    """A table with a header; text that a spreadsheet would run as a formula is made plain."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    if rows:
+        writer.writerow(rows[0].keys())
+    for row in rows:
+        writer.writerow([_cell(value) for value in row.values()])
+    write_text(path, stream.getvalue())
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.3f}"
+    if isinstance(value, str) and value[:1] in "=+-@\t\r":
+        return "'" + value
+    return value
+
+
+def manifest_of(
+    run: StudyRun,
+    study_id: str,
+    settings: StudySettings,
+    scene: Scene,
+    comparison: Comparison,
+    made: Step,
+    files: list[Path],
+) -> dict[str, Any]:
+    """The record of a study: method, provenance, results and their hashes."""
+    folder = run.site.out / "studies" / study_id / scene.scenario
+    frame = scene.frame
+    states = {s: getattr(comparison, s) for s in ("existing", "proposed")}
+    plates = []
+    if isinstance(comparison.existing, SunlightResult):
+        for instant, _ in comparison.existing.plates:
+            plates.append(
+                {
+                    "utc": f"{instant.utc:%Y-%m-%dT%H:%M:%SZ}",
+                    "legal": instant.legal.isoformat(timespec="seconds"),
+                    "solar_h": round(instant.solar_hour, 4),
+                    "altitude_true_deg": round(instant.altitude_deg, 4),
+                    "azimuth_true_deg": round(instant.azimuth_true_deg, 4),
+                    "azimuth_grid_deg": round(instant.azimuth_grid_deg, 4),
+                }
+            )
+    value = {
+        "study": study_id,
+        "kind": settings.kind,
+        "site": run.site.settings.site.name,
+        "synthetic": run.site.settings.site.synthetic,
+        "scenario": scene.scenario,
+        "scene_hash": {"existing": run.base.scene.hash, "proposed": scene.hash},
+        "frame": {
+            "crs": frame.crs_name,
+            "heights": frame.vertical,
+            "convergence_deg": round(frame.convergence_deg, 6),
+        },
+        "settings": settings.model_dump(mode="json"),
+        "method": {s: plain(dict(r.method)) for s, r in states.items() if r is not None},
+        "device": run.device.label,
+        "plates": plates,
+        "table": [plain(dict(row)) for row in table_rows(comparison)],
+        "files": {f.relative_to(folder).as_posix(): sha256_file(f) for f in sorted(files)},
+        "provenance": {"step": made.key, "inputs": plain(made.record)["inputs"], "versions": versions()},
+    }
+    checked: dict[str, Any] = plain(value)
+    return checked
