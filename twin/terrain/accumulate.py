@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.classify.tables import PointClass
-from twin.errors import FrameMismatchError, InputError
+from twin.errors import InputError
 from twin.jit import njit
 from twin.model.pointcloud import PointCloud
 from twin.model.raster import Grid, Raster
@@ -134,13 +134,19 @@ class SurfaceAccumulator:
         self.points_outside += len(cloud) - inside
 
     def merge(self, other: SurfaceAccumulator) -> None:
-        """Take what another accumulator on the same grid collected."""
-        if self.grid != other.grid:
-            raise FrameMismatchError(f"accumulators on different grids: {self.grid} and {other.grid}")
-        self._total += other._total
-        self._count += other._count
-        np.maximum(self._top, other._top, out=self._top)
-        np.maximum(self._canopy, other._canopy, out=self._canopy)
+        """Take what another accumulator collected, on the same grid or on a window of it.
+
+        Raises
+        ------
+        FrameMismatchError
+            The other grid is no window of this one.
+        """
+        row, col = self.grid.place_of(other.grid)
+        place = np.s_[row : row + other.grid.rows, col : col + other.grid.cols]
+        self._total[place] += other._total
+        self._count[place] += other._count
+        np.maximum(self._top[place], other._top, out=self._top[place])
+        np.maximum(self._canopy[place], other._canopy, out=self._canopy[place])
         self.points_inside += other.points_inside
         self.points_outside += other.points_outside
 
