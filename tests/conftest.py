@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pyproj import CRS
 
+from tests.command import Ended, run_twin
 from twin.frame import Frame
 
 
@@ -24,6 +26,35 @@ def test_data() -> Path:
 def frame() -> Frame:
     """A Belgian frame: Lambert 2008 with Ostend heights, origin in the Seraing reach of the Meuse."""
     return Frame(CRS.from_epsg(3812), "EPSG:5710", (732446, 643915))
+
+
+@pytest.fixture(scope="session")
+def twin() -> Callable[..., Ended]:
+    """``twin("build", site)`` runs ``twin build site``."""
+    return run_twin
+
+
+@pytest.fixture(scope="session")
+def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small synthetic site with everything run on it; tests must not change it."""
+    folder = tmp_path_factory.mktemp("site with spaces") / "small"
+    made = run_twin("sample", folder, "--size", "small")
+    assert made.code == 0, made.text
+    done = run_twin("run", folder, "--workers", "2")
+    assert done.code == 0, done.text
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo site: the one that TWIN_DEMO_SITE names (already run), else a fresh one."""
+    named = os.environ.get("TWIN_DEMO_SITE")
+    if named:
+        return Path(named)
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    done = run_twin("demo", folder, "--workers", "2")
+    assert done.code == 0, done.text
+    return folder
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -150,7 +150,7 @@ def _fill_bins(
     ends: NDArray[np.int64],
     members: NDArray[np.int32],
 ) -> None:
-    """Count the faces of each bin into ``ends`` (members empty), or list them (``ends`` = next free place)."""
+    """Count each bin's faces into ``ends`` (members empty), or list them (``ends`` = next free place)."""
     x0, y0, size, across, up = place
     for f in range(len(faces)):
         a, b, c = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]

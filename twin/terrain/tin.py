@@ -48,7 +48,7 @@ def _node(z: NDArray[Any], row: int, col: int) -> float:
 
 @njit
 def _too_far(z: NDArray[Any], limit: float, abc: tuple[int, int, int, int, int, int]) -> bool:
-    """Whether a triangle (longest side a b, right angle c) misses a height, or is off by more than the limit."""
+    """Whether a triangle (longest side a b, right angle c) lacks a height or is off beyond the limit."""
     ar, ac, br, bc, cr, cc = abc
     rows, cols = z.shape
     if min(ar, br, cr) >= rows - 1 or min(ac, bc, cc) >= cols - 1:
@@ -100,11 +100,10 @@ def _judge(
     if split[mr, mc]:
         return
     # The halves have the legs as their longest sides; the smallest ones have no node in the middle.
+    cut = False
     if (ar + cr) % 2 == 0 and (ac + cc) % 2 == 0:
-        if split[(ar + cr) // 2, (ac + cc) // 2] or split[(br + cr) // 2, (bc + cc) // 2]:
-            split[mr, mc] = 1
-            return
-    if _too_far(z, limit, abc):
+        cut = split[(ar + cr) // 2, (ac + cc) // 2] or split[(br + cr) // 2, (bc + cc) // 2]
+    if cut or _too_far(z, limit, abc):
         split[mr, mc] = 1
 
 
@@ -133,9 +132,7 @@ def _mark(z: NDArray[Any], limit: float, side: int, split: NDArray[np.uint8]) ->
 
 
 @njit
-def _leaves(
-    shape: tuple[int, int], side: int, split: NDArray[np.uint8], out: NDArray[np.int32]
-) -> int:
+def _leaves(shape: tuple[int, int], side: int, split: NDArray[np.uint8], out: NDArray[np.int32]) -> int:
     """Walk the hierarchy; write triangles (row, column of a, b, c) that reach into the raster; count them.
 
     ``out`` may be empty, to count only. a b is the longest side, c the right angle; the turn a, b, c is
@@ -156,7 +153,12 @@ def _leaves(
         if abs(ar - cr) + abs(ac - cc) > 1 and split[mr, mc]:
             stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3] = cr, cc, ar, ac
             stack[depth, 4], stack[depth, 5] = mr, mc
-            stack[depth + 1, 0], stack[depth + 1, 1], stack[depth + 1, 2], stack[depth + 1, 3] = br, bc, cr, cc
+            stack[depth + 1, 0], stack[depth + 1, 1], stack[depth + 1, 2], stack[depth + 1, 3] = (
+                br,
+                bc,
+                cr,
+                cc,
+            )
             stack[depth + 1, 4], stack[depth + 1, 5] = mr, mc
             depth += 2
             continue
@@ -219,7 +221,10 @@ def _corners(
 
 @njit
 def _largest_error(
-    vertices: NDArray[np.float64], faces: NDArray[np.int32], place: tuple[float, float, float], z: NDArray[Any]
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int32],
+    place: tuple[float, float, float],
+    z: NDArray[Any],
 ) -> float:
     west, north, cell = place
     rows, cols = z.shape
@@ -276,7 +281,9 @@ def simplify(dtm: Raster, max_error_m: float) -> tuple[TriangleMesh, float]:
         cells have heights.
     """
     if not (np.isfinite(max_error_m) and max_error_m > 0):
-        raise InputError(f"the terrain's largest error must be a positive number of metres; got {max_error_m}")
+        raise InputError(
+            f"the terrain's largest error must be a positive number of metres; got {max_error_m}"
+        )
     grid = dtm.grid
     if min(grid.shape) < 2:
         raise InputError(f"a terrain needs at least 2 x 2 cells; got {grid.rows} x {grid.cols}")
