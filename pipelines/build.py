@@ -18,7 +18,7 @@ from twin.buildings.lod12 import reconstruct_lod12
 from twin.errors import InputError
 from twin.io.atomic import plain, remove, sha256_file, sha256_json, write_json
 from twin.io.cityjson import CityModel, read_city, read_citymodel, write_city
-from twin.io.geotiff import aligned, read_raster, write_cog
+from twin.io.geotiff import read_raster, write_cog
 from twin.io.vector import read_footprints
 from twin.model.objects import Building, CityObject, Failure, Footprint, Tree
 from twin.model.raster import Grid, Raster
@@ -26,7 +26,7 @@ from twin.model.scene import Scene
 from twin.model.terrain import Terrain
 from twin.region import Region
 from twin.terrain.make import terrain_from_rasters, terrain_from_tin
-from twin.terrain.sampler import TinSampler
+from twin.terrain.sampler import TinSampler, aligned
 from twin.vegetation.trees import detect_trees
 
 CITY = "city.city.jsonl"

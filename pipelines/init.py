@@ -24,7 +24,7 @@ from twin.io.cityjson import citymodel_info, read_citymodel
 from twin.io.crs import parse_crs, use_grid_folder
 from twin.io.geotiff import raster_info
 from twin.io.las import LasInfo, class_counts, read_las_info
-from twin.io.vector import read_footprints, vector_info
+from twin.io.vector import choose_layer, read_footprints
 from twin.region import Region
 from twin.study.outlines import building_outline
 
@@ -186,9 +186,9 @@ def _crs_of_files(request: InitRequest, infos: list[LasInfo]) -> tuple[str | Non
             vertical = model.vertical if model.vertical != "unknown" else None
             return crs_name(model.crs), request.citymodel.name, vertical
     if request.footprints is not None:
-        vector = vector_info(request.footprints, request.layer)
-        if vector.crs is not None and vector.crs.is_projected:
-            return crs_name(vector.crs), request.footprints.name, None
+        layer, _ = choose_layer(request.footprints, request.layer)
+        if layer.crs is not None and layer.crs.is_projected:
+            return crs_name(layer.crs), request.footprints.name, None
     return None, "", None
 
 
@@ -210,13 +210,14 @@ def footprints_value(request: InitRequest, notes: list[str]) -> dict[str, Any]:
     path = request.footprints
     if path is None or not path.is_file():
         raise InputError(f"--footprints: no such file: {path}")
-    info = vector_info(path, request.layer)
+    info, chosen = choose_layer(path, request.layer)
+    notes.extend(chosen)
     value: dict[str, Any] = {"file": relative(path, request.folder)}
-    if request.layer or len(info.layers) > 1:
-        value["layer"] = request.layer or info.layer
+    if request.layer or chosen:
+        value["layer"] = info.name
     if request.id_field:
         value["id"] = request.id_field
-    notes.append(f"footprints: {info.count} in layer {info.layer!r} of {path.name}")
+    notes.append(f"footprints: {info.count} in layer {info.name!r} of {path.name}")
     return value
 
 

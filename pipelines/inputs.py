@@ -6,19 +6,25 @@ import glob
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import shapely
+from pyproj import CRS
 
 from pipelines.site import Site
 from twin.classify.tables import ClassTable, load_class_table
 from twin.errors import InputError
-from twin.frame import Frame
+from twin.frame import Frame, crs_name
 from twin.io.cityjson import citymodel_info
-from twin.io.crs import check_extent, parse_crs, site_frame, use_grid_folder
+from twin.io.crs import check_extent, parse_crs, region_in, site_frame, use_grid_folder
 from twin.io.geotiff import raster_info
 from twin.io.las import LasInfo, read_las_info
-from twin.io.vector import read_polygon, ring_polygon, vector_info
+from twin.io.vector import choose_layer, layer_crs, polygon_of_area, read_polygon
 from twin.region import Region
 
+MARGIN_M = 100.0
+"""Terrain is kept this far around the footprints, where a raster reaches farther [m]."""
+CITY_MARGIN_M = 30.0
+"""The ground reaches this far beyond a city model without terrain [m]."""
 AREA_LIMIT_KM2 = 400.0
 """Without a stated area, an input larger than this is not taken whole."""
 
@@ -93,10 +99,20 @@ def site_area(site: Site, frame: Frame) -> shapely.Polygon | None:
 
 
 def area_polygon(ring: object, folder: Path, frame: Frame, where: str) -> shapely.Polygon:
-    """An area of the settings as a local polygon: a ring of world coordinates, or ``file.geojson#id``."""
-    if isinstance(ring, str):
-        return read_polygon(ring, frame, base=folder)
-    return ring_polygon(ring, frame, where)
+    """An area of the settings as a local polygon: a ring of world coordinates, or ``file.geojson#id``.
+
+    Raises
+    ------
+    InputError
+        The message begins with ``where``.
+    """
+    try:
+        if isinstance(ring, str):
+            name, _, feature = ring.partition("#")
+            return read_polygon(f"{folder / name}#{feature}" if feature else folder / name, frame)
+        return polygon_of_area(ring, frame)  # type: ignore[arg-type]
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def read_inputs(site: Site) -> Inputs:
@@ -166,28 +182,41 @@ def _world_region(
     site: Site, infos: list[LasInfo], single: dict[str, Path | None], outlines: Path | None
 ) -> Region:
     """Extent of what gives the ground, in the site's CRS."""
-    from twin.io.crs import region_in
-
     place, settings = site.settings.site, site.settings.inputs
-    if place.area is not None and not isinstance(place.area.ring, str):
-        ring = place.area.ring
-        east, north = [p[0] for p in ring], [p[1] for p in ring]
-        return Region(min(east), min(north), max(east), max(north))
     crs = parse_crs(place.crs)[0]
-    regions = []
-    for info in infos:
+    if place.area is not None:
+        return _area_region(site, place.area.ring, crs)
+    if infos:
         stated = parse_crs(settings.points_crs)[0] if settings.points_crs else None
-        regions.append(region_in(info.region_world, stated or (info.ref.crs if info.ref else None), crs))
-    if not regions and single["dtm"] is not None:
+        return Region.around(
+            region_in(info.region_world, stated or (info.ref.crs if info.ref else crs), crs) for info in infos
+        )
+    if single["dtm"] is not None:
         raster = raster_info(single["dtm"])
         stated = parse_crs(settings.raster_crs)[0] if settings.raster_crs else raster.crs
-        regions.append(region_in(raster.region_world, stated, crs))
-        if outlines is not None and place.area is None:
-            layer = settings.footprints.layer if settings.footprints else None
-            vector = vector_info(outlines, layer)
-            around = region_in(vector.region_world, vector.crs, crs).buffered(100.0)
-            regions = [regions[0].intersection(around) or regions[0]]
-    if not regions and single["citymodel"] is not None:
-        model = citymodel_info(single["citymodel"])
-        regions.append(region_in(model.region_world, model.crs, crs).buffered(30.0))
-    return Region.around(regions)
+        whole = region_in(Region(*raster.bounds), stated or crs, crs)
+        if outlines is None:
+            return whole
+        layer, _ = choose_layer(outlines, settings.footprints.layer if settings.footprints else None)
+        if layer.bounds is None:
+            return whole
+        claimed = layer_crs(outlines, layer, settings.footprints.crs if settings.footprints else None)
+        around = region_in(Region(*layer.bounds), claimed, crs).buffered(MARGIN_M)
+        return whole.intersection(around) or whole
+    if single["citymodel"] is None:
+        raise InputError("nothing to build the ground from")
+    model = citymodel_info(single["citymodel"])
+    return region_in(model.region_world, model.crs or crs, crs).buffered(CITY_MARGIN_M)
+
+
+def _area_region(site: Site, ring: object, crs: CRS) -> Region:
+    """Rectangle around the stated area, in the site's CRS."""
+    if isinstance(ring, str):
+        path = site.folder / ring.partition("#")[0]
+        layer, _ = choose_layer(path)
+        if layer.bounds is None:
+            raise InputError(f"{path}: holds no polygon")
+        return region_in(Region(*layer.bounds), layer_crs(path, layer, crs_name(crs)), crs)
+    corners = np.asarray(ring, dtype=np.float64)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))

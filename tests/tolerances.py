@@ -8,3 +8,46 @@ DELFT_P90_M = 0.5
 """Both take the 90th percentile of the points in the outline; classes and the cut above ground differ."""
 DELFT_P90_SHARE = 0.75
 """Share of the 160 buildings that must agree: small sheds hold few points and differ."""
+
+# Terrain, rasters, vector files
+TIN_PLANE_M = 1e-9
+"""Two ways to compute one plane in float64, at heights below 1 km."""
+
+SAMPLED_PLANE_M = 1e-6
+"""Height on a plane at a point of some 100 m of local coordinates; the slack at edges is 1e-7 m."""
+
+FILLED_PLANE_M = 5e-5
+"""Filled heights are float32: 4e-6 m at 60 m, a few of them summed."""
+
+WARPED_HEIGHT_M = 0.02
+"""A file of another CRS sampled anew: 0.01 m of place on a slope of up to 1, and float32."""
+
+# The synthetic sample
+
+SAMPLE_DENSITY_SHARE = 0.10
+"""Points per square metre against 6.8: the spacing is settled on a sparse pilot scan of a part of the tiles."""
+
+SAMPLE_RESIDUAL_SHARE = 0.05
+"""Spread of points about their true surface over the scanner's stated noise: statistics of tens of thousands."""
+
+SAMPLE_VOLUME_M3 = 1e-6
+"""Volume of a closed solid against the sum of its prisms: float64 at local coordinates."""
+
+SAMPLE_GROUND_M = 0.06
+"""Median distance of ground points from the true ground: 3 cm of range noise, 6 cm in plan on mild slopes."""
+
+# Sun, shadow and sight
+SUN_DEG = 3e-4
+"""Stated error of the NREL solar position algorithm."""
+
+SUN_TIME_S = 1.0
+"""Instants are rounded to whole seconds, reference times too."""
+
+SHADOW_AREA_SHARE = 0.01
+"""Area of a shadow counted in cells of 0.25 m against the closed form."""
+
+SHADOW_TIP_M = 0.05
+"""Tip of a 113 m shadow in three map projections: 0.3 mm of map scale a metre and 0.01 degree of convergence."""
+
+LIFT_M = 0.007
+"""Points stand 5 mm above the ground, and the engine lifts its rays by 2 mm more."""

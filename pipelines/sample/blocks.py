@@ -1,7 +1,7 @@
 """How blocks between streets are filled: rows of houses, halls, courts, villas, parks.
 
-A block is a rectangle of its own axes, a from 0 to length along the street, b from 0 to depth; its b = 0 side is the
-one farther right (south-south-east) in the valley.
+A block is a rectangle of its own axes, a from 0 to length along the street, b from 0 to depth; its b = 0
+side is the one farther right (south-south-east) in the valley.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ class Block:
     length: float
     depth: float
     rng: np.random.Generator
-    key: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +130,14 @@ def main_street(town: Town, block: Block) -> None:
     """Terraces with a row of town houses at the end that faces the main street (a = 0 side)."""
     ends = block.axes.moved(0, block.depth, 3)
     row(town, ends, block.depth, TOWN_HOUSES, block.rng)
-    inner = Block(block.axes.moved(15.0, 0), block.length - 15.0, block.depth, block.rng, block.key)
+    inner = Block(block.axes.moved(15.0, 0), block.length - 15.0, block.depth, block.rng)
     terraces(town, inner)
 
 
 def main_street_west(town: Town, block: Block) -> None:
     """The same on the western side of the main street (a = length side)."""
     row(town, block.axes.moved(block.length, 0, 1), block.depth, TOWN_HOUSES, block.rng)
-    terraces(town, Block(block.axes, block.length - 15.0, block.depth, block.rng, block.key))
+    terraces(town, Block(block.axes, block.length - 15.0, block.depth, block.rng))
 
 
 def town_houses(town: Town, block: Block) -> None:
@@ -253,17 +252,13 @@ def slabs(town: Town, block: Block) -> None:
 
 def park_trees(town: Town, block: Block, area_per_tree: float, kind: str = "broadleaf") -> None:
     """Loose trees over a block, one to so many square metres, clear of buildings."""
-    from pipelines.sample.town import points_clear_of
-
     rng = block.rng
     count = int(block.length * block.depth / area_per_tree)
     ab = rng.uniform([2, 2], [block.length - 2, block.depth - 2], (count, 2))
     points = block.axes.local(ab)
-    middle = block.axes.local(np.array([[block.length / 2, block.depth / 2]]))[0]
-    reach = np.hypot(block.length, block.depth)
-    close = [b for b in town.buildings if abs(b.shape.points[0] - middle).max() < reach]
-    for x, y in points[points_clear_of(close, points, 4.0)]:
-        town.plant(kind, float(x), float(y), rng)
+    for x, y in points:
+        if town.clear(float(x), float(y), 4.0):
+            town.plant(kind, float(x), float(y), rng)
 
 
 def park(town: Town, block: Block) -> None:

@@ -107,7 +107,9 @@ def tile_cells(town: Town, bodies: Bodies, region: Region) -> Cells:
     """Cells over a region (local space); it is grown to whole cells."""
     west, south = (float(np.floor(v / CELL_M) * CELL_M) for v in (region.west, region.south))
     cols, rows = (int(np.ceil(v / CELL_M)) for v in (region.east - west, region.north - south))
-    ground = town.valley.grid(west + np.arange(cols + 1) * CELL_M, south + np.arange(rows + 1) * CELL_M)
+    xs = np.asarray(west + np.arange(cols + 1) * CELL_M, np.float64)
+    ys = np.asarray(south + np.arange(rows + 1) * CELL_M, np.float64)
+    ground = town.valley.grid(xs, ys)
     corners = [ground[:-1, :-1], ground[1:, :-1], ground[:-1, 1:], ground[1:, 1:]]
     top = np.maximum.reduce(corners).astype(np.float32) + np.float32(0.01)
     prisms = _overlapping(bodies.boxes[:, :4], region)
@@ -116,10 +118,10 @@ def tile_cells(town: Town, bodies: Bodies, region: Region) -> Cells:
     trees = _overlapping(wide, region)
     shape = (west, south, rows, cols)
     args = (bodies.edges, bodies.edge_start, bodies.boxes)
-    count = _list_prisms(prisms, *args, shape, top, np.empty(0, np.int64), np.empty(0, np.int64))
+    count = _list_prisms(prisms, args, shape, top, np.empty(0, np.int64), np.empty(0, np.int64))
     start = np.concatenate([[0], np.cumsum(count)])
     found = np.empty(int(start[-1]), np.int64)
-    _list_prisms(prisms, *args, shape, top, start, found)
+    _list_prisms(prisms, args, shape, top, start, found)
     crown_count = _list_crowns(trees, crowns, shape, top, np.empty(0, np.int64), np.empty(0, np.int64))
     crown_start = np.concatenate([[0], np.cumsum(crown_count)])
     crown_list = np.empty(int(crown_start[-1]), np.int64)
@@ -136,15 +138,14 @@ def _overlapping(boxes: Floats, region: Region) -> Ints:
 @njit
 def _list_prisms(
     chosen: Ints,
-    edges: Floats,
-    edge_start: Ints,
-    boxes: Floats,
+    bodies: tuple[Floats, Ints, Floats],
     shape: tuple[float, float, int, int],
     top: NDArray[np.float32],
     start: Ints,
     found: Ints,
 ) -> Ints:
     """Count the prisms of each cell; with ``start`` given also write them and raise ``top``."""
+    edges, edge_start, boxes = bodies
     west, south, rows, cols = shape
     count = np.zeros(rows * cols, np.int64)
     reach = CELL_M * 0.7072

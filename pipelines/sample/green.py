@@ -66,7 +66,9 @@ def _woods(town: Town, key: int) -> None:
     clear &= ~_on_site(town, points)
     for (px, py), number in zip(points[clear], points_luck[clear], strict=True):
         rng = town.rng(key, int(number * 2**31))
-        town.plant("conifer" if number < 0.12 else "wood", float(px), float(py), rng, 0.75 + 0.35 * rng.random())
+        town.plant(
+            "conifer" if number < 0.12 else "wood", float(px), float(py), rng, 0.75 + 0.35 * rng.random()
+        )
 
 
 def _luck(x: NDArray[np.float64], y: NDArray[np.float64], key: int) -> NDArray[np.float64]:
@@ -87,8 +89,7 @@ def _cover(
     if town.size.valley_wide:
         slope = ((d < -1090) & (d > -2030)) | ((d > 590) & (d < 1170))
         heights = (d <= -2030) | (d >= 1170)
-        share = np.where(slope, np.clip(0.75 + wave, 0.05, 0.9), np.where(heights & (wave > 1.0), 0.8, 0.0))
-        return share
+        return np.where(slope, np.clip(0.75 + wave, 0.05, 0.9), np.where(heights & (wave > 1.0), 0.8, 0.0))
     return np.where(d < -456.0, np.clip(0.62 + wave, 0.08, 0.85), 0.0)
 
 
@@ -101,5 +102,3 @@ def _on_site(town: Town, points: NDArray[np.float64]) -> NDArray[np.bool_]:
         away = np.hypot(points[:, 0] - cx, points[:, 1] - cy)
         bare |= away < half + 0.85 * rise / 0.65
     return bare
-
-

@@ -58,7 +58,8 @@ def ground_at(x: float, y: float, place: Floats, tables: Floats, heaps: Floats, 
         z += _heap(dx, dy, heaps[i])
     for i in range(ramps.shape[0]):
         z = max(z, _ramp(x, y, ramps[i]))
-    return z
+    out: float = z
+    return out
 
 
 @njit
@@ -68,8 +69,10 @@ def _heap(x: float, y: float, heap: Floats) -> float:
     t = min(max((ax * bx + ay * by) / (ax * ax + ay * ay), 0.0), 1.0)
     px, py = bx - t * ax, by - t * ay
     away = np.sqrt(px * px + py * py + 36.0) - 6.0
-    gully = 1.0 + 0.05 * np.sin(9.0 * np.arctan2(py, px)) * min(1.0, away / 20.0)
-    return max(0.0, heap[4] - 0.65 * away * gully)
+    turn = np.arctan2(py, px)
+    gully = 1.0 + (0.025 * np.sin(11.0 * turn) + 0.015 * np.sin(29.0 * turn + 1.0)) * min(1.0, away / 30.0)
+    rise: float = max(0.0, heap[4] - 0.65 * away * gully)
+    return rise
 
 
 @njit
@@ -80,7 +83,8 @@ def _ramp(x: float, y: float, ramp: Floats) -> float:
     side = max(0.0, abs(by * ramp[2] - bx * ramp[3]) - ramp[5])
     if s < 0.0 or s > ramp[4]:
         return -1000.0
-    return ramp[6] - ramp[7] * s - side / 1.5
+    top: float = ramp[6] - ramp[7] * s - side / 1.5
+    return top
 
 
 @njit

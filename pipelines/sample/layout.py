@@ -1,4 +1,4 @@
-"""Where the blocks lie: streets bent with the river, bands from the quay to the slope, places the plan will change."""
+"""Where the blocks lie: streets bent with the river, bands from quay to slope, places the plan changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pipelines.sample.links import BRIDGE_U, DECK_END_M, links
 from pipelines.sample.sizes import SampleSize
 from pipelines.sample.things import Axes
 from pipelines.sample.town import PlanSite, Town
-from twin.region import Region
 
 MAIN_STREET_M = 16.0
 """Width of the main street [m]."""
@@ -29,7 +28,7 @@ class Band:
 
 
 TOWN_COLUMNS = (-372.0, -262.0, -140.0, BRIDGE_U, 122.0, 236.0, 350.0)
-"""Middles of the cross streets of the demo, along the valley [m]; the main street is the one at the bridge."""
+"""Middles of the demo's cross streets, along the valley [m]; the main street is the one at the bridge."""
 
 TOWN_BANDS = ((-160.0, -96.0), (-248.0, -170.0), (-332.0, -277.0), (-395.0, -341.0), (-449.0, -404.0))
 """Edges of the demo's bands; the boulevard, 25 m, runs between the second and the third."""
@@ -108,7 +107,7 @@ def _keep_free(town: Town) -> None:
 
 
 def block_axes(town: Town, u: tuple[float, float], d: tuple[float, float]) -> tuple[Axes, float, float]:
-    """Axes at the right corner of a block, its length and depth [m]: straight, along the chord of the bend."""
+    """Axes at the right corner of a block, its length and depth [m]; straight, along the bend's chord."""
     middle = (d[0] + d[1]) / 2
     x0, y0 = town.valley.local(u[0], middle)
     x1, y1 = town.valley.local(u[1], middle)
@@ -125,7 +124,8 @@ def _fill(
     centre = axes.moved(length / 2, depth / 2)
     if not town.near(centre, float(np.hypot(length, depth)) / 2):
         return
-    block = Block(axes, length, depth, town.rng(21, key[0] + 1000, key[1] + 1000), key[0] * 100 + key[1])
+    rng = town.rng(21, key[0] + 1000, key[1] + 1000)
+    block = Block(axes, length, depth, rng)
     if kind in SITE_FILLERS:
         _site(town, kind, block)
     else:
@@ -148,6 +148,8 @@ def _site(town: Town, kind: str, block: Block) -> None:
     before = len(town.buildings)
     FILLERS[filler](town, block)
     ids = tuple(b.id for b in town.buildings[before:])
+    middle = block.axes.rectangle(4.0, block.depth * 0.15, block.length - 4.0, block.depth * 0.85)
+    town.clear_trees(middle)
     site = PlanSite(block.axes, block.length, block.depth, ids)
     if town.inside(site.polygon, 0.5):
         town.sites[proposal] = site
@@ -184,9 +186,3 @@ def _valley_blocks(town: Town) -> None:
             gap = [MAIN_STREET_M / 2 if columns[k] == BRIDGE_U else 5.5 for k in (column, column + 1)]
             u = (columns[column] + gap[0], columns[column + 1] - gap[1])
             _fill(town, kind, (column, row), u, (band.near_right, band.near_left))
-
-
-def window_of(size: SampleSize) -> Region:
-    """The site's rectangle in its local space [m]."""
-    east, north = size.frame().origin
-    return size.window.shifted(-east, -north)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from pipelines.sample.things import ABOVE_GROUND, BRIDGE, HIGH_VOLTAGE, Axes, Prism, box
@@ -44,7 +46,7 @@ def _bridge(town: Town) -> None:
     axes, half = bridge_axes(town)
     stations = np.linspace(-half, half, 17)
     wide = DECK_WIDTH_M / 2
-    for s0, s1 in zip(stations[:-1], stations[1:], strict=True):
+    for s0, s1 in pairwise(stations):
         z0, z1 = deck_height(float(s0), half), deck_height(float(s1), half)
         slope = (z1 - z0) / (s1 - s0)
         a, b = slope * axes.c, slope * axes.s

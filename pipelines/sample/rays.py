@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,21 +35,21 @@ def mix(a: np.uint64, b: np.uint64) -> np.uint64:
 @njit
 def uniform(key: np.uint64, what: int) -> float:
     """A number in (0, 1) that belongs to a pulse and a purpose, whatever tile or thread asks."""
-    return (float(mix(key, np.uint64(what)) >> np.uint64(11)) + 0.5) * 1.1102230246251565e-16
+    bits: float = float(mix(key, np.uint64(what)) >> np.uint64(11))
+    return (bits + 0.5) * 1.1102230246251565e-16
 
 
 @njit
 def normal(key: np.uint64, what: int) -> float:
     """A standard normal number (Box and Muller 1958)."""
-    radius = np.sqrt(-2.0 * np.log(uniform(key, what)))
-    return radius * np.cos(6.283185307179586 * uniform(key, what + 1000003))
+    radius: float = np.sqrt(-2.0 * np.log(uniform(key, what)))
+    turn: float = np.cos(6.283185307179586 * uniform(key, what + 1000003))
+    return radius * turn
 
 
 @njit
-def hit_prism(
-    p: int, ray: Floats, edges: Floats, edge_start: Ints, tops: Floats
-) -> tuple[float, int]:
-    """Where a ray (origin, direction) enters a prism: distance, and whether by roof or wall; -1 for a miss."""
+def hit_prism(p: int, ray: Floats, edges: Floats, edge_start: Ints, tops: Floats) -> tuple[float, int]:
+    """Distance at which a ray (origin, direction) enters a prism, and by roof or wall; -1 for a miss."""
     enter, leave, side = -1e30, 1e30, ON_WALL
     for e in range(edge_start[p], edge_start[p + 1]):
         speed = edges[e, 0] * ray[3] + edges[e, 1] * ray[4]
@@ -80,23 +82,32 @@ def ground_z(x: float, y: float, west: float, south: float, ground: Floats) -> f
     fx, fy = fx - c, fy - r
     low = ground[r, c] * (1 - fx) + ground[r, c + 1] * fx
     high = ground[r + 1, c] * (1 - fx) + ground[r + 1, c + 1] * fx
-    return low * (1 - fy) + high * fy
+    z: float = low * (1 - fy) + high * fy
+    return z
+
+
+@njit
+def above_ground(ray: Floats, t: float, corner: Floats, ground: Floats) -> float:
+    """Height of a ray over the ground at distance t [m]."""
+    x, y = ray[0] + t * ray[3], ray[1] + t * ray[4]
+    gap: float = ray[2] + t * ray[5] - ground_z(x, y, corner[0], corner[1], ground)
+    return gap
 
 
 @njit
 def hit_ground(ray: Floats, t0: float, t1: float, corner: Floats, ground: Floats) -> float:
     """Distance at which a ray meets the ground between t0 and t1 (false position); -1 where it does not."""
-    above = ray[2] + t0 * ray[5] - ground_z(ray[0] + t0 * ray[3], ray[1] + t0 * ray[4], corner[0], corner[1], ground)
-    below = ray[2] + t1 * ray[5] - ground_z(ray[0] + t1 * ray[3], ray[1] + t1 * ray[4], corner[0], corner[1], ground)
+    above, below = above_ground(ray, t0, corner, ground), above_ground(ray, t1, corner, ground)
     if below > 0.0:
         return -1.0
     if above <= 0.0:
         return t0
+    t = t0
     for _ in range(8):
         t = t0 + (t1 - t0) * above / (above - below)
-        gap = ray[2] + t * ray[5] - ground_z(ray[0] + t * ray[3], ray[1] + t * ray[4], corner[0], corner[1], ground)
+        gap = above_ground(ray, t, corner, ground)
         if abs(gap) < 1e-4:
-            return t
+            break
         if gap > 0.0:
             t0, above = t, gap
         else:
@@ -125,10 +136,31 @@ def twigs(
         if t >= last or t >= span[1]:
             break
         if t >= span[0] and count < hits.shape[0]:
-            hits[count, 0], hits[count, 1], hits[count, 2], hits[count, 3] = t, VEGETATION_CODE, IN_CROWN, crowns[p, 6]
+            hits[count, 0], hits[count, 1], hits[count, 2], hits[count, 3] = (
+                t,
+                VEGETATION_CODE,
+                IN_CROWN,
+                crowns[p, 6],
+            )
             count += 1
         t += DEAD_ZONE_M
     return count
+
+
+@njit
+def first_prism(
+    chosen: Ints, ray: Floats, span: tuple[float, float], key: np.uint64, bodies: Any
+) -> tuple[float, int, int]:
+    """The first prism that stops a ray within ``span``: distance, roof or wall, number; -1 for none."""
+    edges, edge_start, tops, _, _ = bodies
+    stop, source, number = span[1] + 1e-6, ON_WALL, -1
+    for p in chosen:
+        at, side = hit_prism(p, ray, edges, edge_start, tops)
+        if not span[0] - 1e-6 <= at < stop:
+            continue
+        if tops[p, 4] >= 1.0 or uniform(key, 500 + p) < tops[p, 4]:
+            stop, source, number = at, side, p
+    return stop, source, number
 
 
 @njit
@@ -137,13 +169,13 @@ def trace(
     key: np.uint64,
     t: float,
     corner: Floats,
-    scene: tuple[Floats, NDArray[np.float32], Ints, Ints, Ints, Ints],
-    bodies: tuple[Floats, Ints, Floats, Ints, Floats],
+    scene: Any,
+    bodies: Any,
     hits: Floats,
 ) -> int:
     """March one ray from distance t downwards; fill ``hits`` (distance, code, source, number); count them."""
     ground, top, prism_start, prism_list, crown_start, crown_list = scene
-    edges, edge_start, tops, codes, crowns = bodies
+    codes, crowns = bodies[3], bodies[4]
     rows, cols = top.shape
     count = 0
     c = int(np.floor((ray[0] + t * ray[3] - corner[0]) / CELL_M))
@@ -159,22 +191,21 @@ def trace(
         leave = min(next_c, next_r, bottom)
         if ray[2] + leave * ray[5] <= top[r, c]:
             cell = r * cols + c
-            stop, code, source, number = hit_ground(ray, t, leave, corner, ground), GROUND_CODE, ON_GROUND, -1.0
+            stop = hit_ground(ray, t, leave, corner, ground)
+            code = WATER_CODE if ray[2] + stop * ray[5] < WATER_M + 0.02 else GROUND_CODE
+            source, number = ON_GROUND, -1
             if stop < 0.0:
                 stop = far
-            elif ray[2] + stop * ray[5] < WATER_M + 0.02:
-                code = WATER_CODE
-            for k in range(prism_start[cell], prism_start[cell + 1]):
-                p = prism_list[k]
-                at, side = hit_prism(p, ray, edges, edge_start, tops)
-                if t - 1e-6 <= at <= leave + 1e-6 and at < stop:
-                    if tops[p, 4] >= 1.0 or uniform(key, 500 + p) < tops[p, 4]:
-                        stop, code, source, number = at, codes[p], side, float(p)
+            chosen = prism_list[prism_start[cell] : prism_start[cell + 1]]
+            at, side, p = first_prism(chosen, ray, (t, min(leave, stop)), key, bodies)
+            if p >= 0:
+                stop, code, source, number = at, codes[p], side, p
             for k in range(crown_start[cell], crown_start[cell + 1]):
                 count = twigs(crown_list[k], ray, (t, min(leave, stop)), key, crowns, hits, count)
             if stop < far:
                 if count < hits.shape[0]:
-                    hits[count, 0], hits[count, 1], hits[count, 2], hits[count, 3] = stop, code, source, number
+                    hits[count, 0], hits[count, 1] = stop, code
+                    hits[count, 2], hits[count, 3] = source, number
                     count += 1
                 return count
         if leave == bottom:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.sample.cells import Bodies, Cells, tile_cells
-from pipelines.sample.rays import GROUND_CODE, ON_WALL, VEGETATION_CODE, WATER_CODE, mix, normal, settle, trace, uniform
+from pipelines.sample.rays import (
+    GROUND_CODE,
+    ON_WALL,
+    VEGETATION_CODE,
+    WATER_CODE,
+    mix,
+    normal,
+    settle,
+    trace,
+    uniform,
+)
 from pipelines.sample.sizes import POINTS_PER_M2
 from pipelines.sample.town import Town
 from twin.jit import njit
@@ -22,7 +33,7 @@ FLIGHT_M = 1010.0
 """Height of the flight above the datum [m]."""
 
 HALF_ANGLE_DEG, STRIP_M = 20.0, 430.0
-"""Half the scan angle [degree] and distance between strips [m]: about two fifths of a strip overlap the next."""
+"""Half the scan angle [degree] and distance between strips [m]: two fifths of a strip overlap the next."""
 
 RANGE_NOISE_M, PLAN_NOISE_M = 0.03, 0.06
 """Standard deviations along the ray and of x and of y [m]."""
@@ -93,7 +104,7 @@ def _pulse(
     ray[1] = flight[1] + along * flight[3] + across * flight[2]
     ray[2] = flight[5]
     ray[3], ray[4], ray[5] = -np.sin(angle) * flight[3], np.sin(angle) * flight[2], -np.cos(angle)
-    return abs(angle) <= flight[6]
+    return bool(abs(angle) <= flight[6])
 
 
 @njit
@@ -101,7 +112,7 @@ def _keeps(key: np.uint64, code: int, down: float) -> bool:
     """Whether a return is strong enough: still water mirrors all but the steepest pulses away."""
     if code != WATER_CODE:
         return True
-    return uniform(key, 3) < (0.75 if down < -0.9985 else 0.03)
+    return uniform(key, 3) < (0.4 if down < -0.9985 else 0.03)
 
 
 @njit
@@ -124,13 +135,13 @@ def _scan_lines(
     pattern: tuple[float, float],
     flight: Floats,
     bounds: Floats,
-    scene: tuple[Floats, Floats, tuple[Floats, ...], tuple[Floats, ...]],
+    scene: Any,
     out: tuple[Floats, NDArray[np.uint8], NDArray[np.int32]],
 ) -> int:
     """Scan some lines of one strip over one tile; returns the number of points written to ``out``."""
     strip, first, last, half = work
-    corner, ground, grids, bodies = scene
-    xyz, bytes_out, owners = out
+    corner, _, grids, bodies = scene
+    xyz = out[0]
     ray, hits = np.empty(6), np.empty((16, 4))
     total = 0
     for i in range(first, last):
@@ -167,7 +178,7 @@ def _store(
     point: tuple[float, float, float],
     which: tuple[np.uint64, int, int],
     hits: Floats,
-    scene: tuple[Floats, Floats, tuple[Floats, ...], tuple[Floats, ...]],
+    scene: Any,
     out: tuple[Floats, NDArray[np.uint8], NDArray[np.int32]],
 ) -> None:
     key, k, count = which
@@ -210,8 +221,21 @@ class Scanner:
         scene = (
             np.array([cells.west, cells.south]),
             cells.ground,
-            (cells.ground, cells.top, cells.prism_start, cells.prism_list, cells.crown_start, cells.crown_list),
-            (self.bodies.edges, self.bodies.edge_start, self.bodies.tops, self.bodies.codes, self.bodies.crowns),
+            (
+                cells.ground,
+                cells.top,
+                cells.prism_start,
+                cells.prism_list,
+                cells.crown_start,
+                cells.crown_list,
+            ),
+            (
+                self.bodies.edges,
+                self.bodies.edge_start,
+                self.bodies.tops,
+                self.bodies.codes,
+                self.bodies.crowns,
+            ),
         )
         flight = self._flight()
         jobs = list(self._jobs(region, bounds))
@@ -244,9 +268,9 @@ class Scanner:
 
     def _flight(self) -> Floats:
         valley = self.town.valley
-        return np.array([
-            *valley.pivot, valley.place[2], valley.place[3], STRIP_M, FLIGHT_M, np.radians(HALF_ANGLE_DEG)
-        ])
+        return np.array(
+            [*valley.pivot, valley.place[2], valley.place[3], STRIP_M, FLIGHT_M, np.radians(HALF_ANGLE_DEG)]
+        )
 
     def _jobs(self, region: Region, bounds: Floats) -> Iterator[tuple[int, int, int, int]]:
         """Strip, first line, line after the last, and half the pulses of a line, for each chunk of work."""
@@ -256,9 +280,14 @@ class Scanner:
         across = (corners - flight[:2]) @ np.array([-flight[3], flight[2]])
         reach = (FLIGHT_M - bounds[4]) * np.tan(flight[6]) + 1.0
         half = int(flight[6] / self.pattern.angle) + 1
-        first, last = int(np.floor(along.min() / self.pattern.line)) - 2, int(along.max() / self.pattern.line) + 3
+        first, last = (
+            int(np.floor(along.min() / self.pattern.line)) - 2,
+            int(along.max() / self.pattern.line) + 3,
+        )
         chunk = max(1, PULSES_A_CHUNK // (2 * half + 1))
-        for strip in range(int(np.floor((across.min() - reach) / STRIP_M)), int((across.max() + reach) / STRIP_M) + 2):
+        for strip in range(
+            int(np.floor((across.min() - reach) / STRIP_M)), int((across.max() + reach) / STRIP_M) + 2
+        ):
             if strip * STRIP_M + reach < across.min() or strip * STRIP_M - reach > across.max():
                 continue
             for line in range(first, last, chunk):
@@ -266,7 +295,7 @@ class Scanner:
 
 
 def tiles_of(window_world: Region) -> list[tuple[str, Region]]:
-    """Names and world rectangles of the 500 m tiles of a window, clipped to it, west to east, south to north."""
+    """Names and world rectangles of a window's 500 m tiles, clipped to it, west to east, south to north."""
     found = []
     for n in range(int(window_world.south // TILE_M), int(np.ceil(window_world.north / TILE_M))):
         for e in range(int(window_world.west // TILE_M), int(np.ceil(window_world.east / TILE_M))):
@@ -287,6 +316,3 @@ def calibrated(town: Town, bodies: Bodies, workers: int, regions: list[Region]) 
     area = sum(region.width * region.height for region in regions)
     factor = POINTS_PER_M2 * area / max(1, points) / 36.0
     return Scanner(town, bodies, BASE_PATTERN.denser(factor), workers)
-
-
-Progress = Callable[[str], None]

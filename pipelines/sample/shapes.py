@@ -40,7 +40,7 @@ def _shape(kind: str, points: list[tuple[float, float]], faces: list[list[Corner
 def gable(
     w: float, t: float, eave: float, ridge: float, annex: tuple[float, float, float] | None = None
 ) -> Shape:
-    """Two planes with the ridge along the street; ``annex`` = width, depth and top of a lean-to at the back."""
+    """Two planes with the ridge along the street; ``annex`` = width, depth, top of a lean-to at the back."""
     points = [(0, 0), (w, 0), (w, t / 2), (w, t), (0, t), (0, t / 2)]
     front = [(0, eave), (1, eave), (2, ridge), (5, ridge)]
     back = [(5, ridge), (2, ridge), (3, eave), (4, eave)]

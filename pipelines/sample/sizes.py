@@ -17,7 +17,7 @@ POINTS_PER_M2 = 6.8
 """Density of the Walloon campaign of 2021-2022 [1/m2]."""
 
 PIVOT_WORLD = (732335.0, 644078.0)
-"""Where the axis of the river's bend stands, world [m]: a plausible place for sun and convergence, no real one."""
+"""Where the river's bend has its axis, world [m]: plausible for sun and convergence, no real place."""
 
 VALLEY_RIGHT = (
     (-2900.0, 252.0),

@@ -25,8 +25,8 @@ def true_solid(building: TrueBuilding, lod: str = "2.2") -> Geometry:
     levels = _levels(shape, building.bottom)
     surfaces: list[tuple[tuple[Node, ...], ...]] = []
     kinds: list[int] = []
-    for face in shape.faces:
-        surfaces.append((tuple((k, _level(levels[k], z)) for k, z in face),))
+    for corners in shape.faces:
+        surfaces.append((tuple((k, _level(levels[k], z)) for k, z in corners),))
         kinds.append(Surface.ROOF)
     for (p, q), face in sides.items():
         other = sides.get((q, p))
@@ -65,7 +65,7 @@ def _level(levels: list[float], z: float) -> float:
 def _wall(
     levels: dict[int, list[float]], p: int, q: int, z: tuple[float, float, float, float]
 ) -> tuple[Node, ...]:
-    """The wall above a lower neighbour along p -> q, counter-clockwise from outside; empty where there is none."""
+    """The wall above a lower neighbour along p -> q, counter-clockwise from outside; () where none."""
     low_p, low_q, high_p, high_q = z
     if high_p - low_p < SAME_M and high_q - low_q < SAME_M:
         return ()

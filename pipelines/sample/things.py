@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import shapely
@@ -79,8 +80,8 @@ class TrueBuilding:
     overhang: float = 0.0
 
     @cached_property
-    def outline(self) -> shapely.Polygon:
-        """Outline of the roof in plan, local space."""
+    def outline(self) -> Any:
+        """Outline of the roof in plan, a ``shapely.Polygon`` in local space."""
         parts = [shapely.Polygon(self.shape.points[[k for k, _ in face]]) for face in self.shape.faces]
         return shapely.union_all(parts) if len(parts) > 1 else parts[0]
 
@@ -100,7 +101,7 @@ def plane_of(shape: Shape, face: tuple[tuple[int, float], ...]) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class TrueTree:
-    """A tree: an ellipsoid of twigs on a stem; ``density`` is the mean number of returns per metre of path."""
+    """A tree: an ellipsoid of twigs on a stem; ``density`` is the mean number of returns per metre."""
 
     id: str
     kind: str

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import shapely
@@ -87,9 +88,7 @@ class Town:
         w = self.window.buffered(reach)
         return w.west <= axes.x <= w.east and w.south <= axes.y <= w.north
 
-    def build(
-        self, axes: Axes, shape: Shape, nature: str, *, overhang: float = 0.0, key: float = 0.0
-    ) -> TrueBuilding | None:
+    def build(self, axes: Axes, shape: Shape, nature: str, overhang: float = 0.0) -> TrueBuilding | None:
         """Stand a building on the ground; None where it does not fit in the window or among the others.
 
         Parameters
@@ -97,21 +96,19 @@ class Town:
         axes
             Axes of the shape's plan points.
         shape
-            Heights in it are above the ground at the middle of the building, plus ``key``.
+            Its heights are above the ground at the middle of the building.
         nature
             Kind in words.
         overhang
             See ``TrueBuilding``.
-        key
-            Absolute height to add instead of the ground, where not 0 [m].
         """
         points = axes.local(shape.points)
-        hull = shapely.convex_hull(shapely.MultiPoint(points))
+        hull: Any = shapely.convex_hull(shapely.MultiPoint(points))
         if not self.inside(hull):
             return None
         rim = np.concatenate([points, points.mean(axis=0)[None]])
         ground = self.valley.heights(rim[:, 0], rim[:, 1])
-        base = key or float(ground[-1])
+        base = float(ground[-1])
         if ground.min() < 62.0:
             return None
         faces = tuple(tuple((k, z + base) for k, z in face) for face in shape.faces)
@@ -139,9 +136,23 @@ class Town:
             self._buckets.setdefault(cell, []).append(outline)
         return True
 
+    def clear(self, x: float, y: float, distance: float) -> bool:
+        """Whether nothing is built within ``distance`` of a place, at most a bucket's side [m]."""
+        here = shapely.Point(x, y)
+        i, j = int(x // BUCKET_M), int(y // BUCKET_M)
+        cells = [(i + a, j + b) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+        return not any(
+            here.dwithin(other, distance) for cell in cells for other in self._buckets.get(cell, ())
+        )
+
     def keep_free(self, polygon: shapely.Polygon) -> None:
         """Let nothing be built on a place."""
         self._claim(polygon)
+
+    def clear_trees(self, polygon: shapely.Polygon) -> None:
+        """Take away the trees of a place, where the plan will build."""
+        kept = [t for t in self.trees if not polygon.contains(shapely.Point(t.x, t.y))]
+        self.trees = [replace(t, id=f"t-{k + 1}") for k, t in enumerate(kept)]
 
     def plant(self, kind: str, x: float, y: float, rng: np.random.Generator, scale: float = 1.0) -> None:
         """Plant one tree or shrub of a kind."""
@@ -164,7 +175,7 @@ KINDS: dict[str, tuple[float, float, float, float, float]] = {
     "garden": (6.0, 1.5, 0.32, 0.25, 0.34),
     "shrub": (2.0, 0.5, 0.55, 0.1, 0.9),
 }
-"""Kinds: height mean and spread [m], crown radius / height, crown base / height, returns per metre (leaf-off)."""
+"""Height mean and spread [m], crown radius / height, crown base / height, returns per metre, leaf-off."""
 
 
 def points_clear_of(

@@ -185,6 +185,11 @@ def read_raster(
     else:
         way = mover(ref, frame, accepted_accuracy_m=accepted_accuracy_m)
         raster = _read_moved(info, (way, frame), region, what)
+    _check_heights(raster, path, what)
+    return raster
+
+
+def _check_heights(raster: Raster, path: Path, what: str) -> None:
     lowest, highest = np.fmin.reduce(raster.values, axis=None), np.fmax.reduce(raster.values, axis=None)
     low, high = HEIGHT_RANGE_M
     if lowest < low or highest > high:
@@ -193,7 +198,6 @@ def read_raster(
             f"between {low:.0f} and {high:.0f}. If one of them means 'no data', declare it: "
             "gdal_edit.py -a_nodata VALUE FILE"
         )
-    return raster
 
 
 def _check_form(info: RasterInfo, what: str) -> None:
@@ -310,7 +314,7 @@ def _read_window(info: RasterInfo, window: tuple[int, int, int, int]) -> NDArray
         present &= np.isfinite(raw) & (np.abs(raw.astype(np.float64, copy=False)) < HUGE)
         if (scale, offset) != (1.0, 0.0):
             raw = raw * scale + offset
-        values = raw.astype(dtype)
+        values: NDArray[Any] = raw.astype(dtype)
     values[~present] = np.nan
     values.flags.writeable = False
     return values

@@ -83,11 +83,11 @@ def clean_parts(geometry: Any) -> tuple[list[shapely.Polygon], bool]:
     OutlineError
         ``zero_area``.
     """
-    polygons = shapely.MultiPolygon(polygons_of(geometry))
+    polygons: Any = shapely.MultiPolygon(polygons_of(geometry))
     broken = not polygons.is_valid
     if broken:
         polygons = shapely.make_valid(polygons, method="structure", keep_collapsed=False)
-    snapped = shapely.set_precision(polygons, SNAP_M)
+    snapped: Any = shapely.set_precision(polygons, SNAP_M)
     if not snapped.is_valid:
         snapped = shapely.make_valid(snapped, method="structure", keep_collapsed=False)
     parts = [part for part in polygons_of(snapped) if part.area >= MIN_AREA_M2]

@@ -5,7 +5,6 @@ The only file that imports pyogrio. Curves are drawn as short straight lines by 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,17 +18,12 @@ from pyproj.exceptions import CRSError
 
 from twin.errors import InputError
 from twin.frame import Frame, crs_name
-from twin.io.atomic import write_text, writing
+from twin.io.atomic import plain, write_text, writing
 from twin.io.crs import Mover, check_extent, mover
+from twin.io.footprint_ids import ID_FIELDS, OutlineRecord, assemble, guess_id_field, id_from_outline, id_text
 from twin.io.outlines import SNAP_M, OutlineError, clean_parts, outline_key, parse_outline
 from twin.model.objects import Failure, Footprint, attributes_of
 from twin.region import Region
-
-ID_FIELDS = (
-    "gml_id", "identificatie", "georef_id", "inspireid", "inspire_id", "lokaalid", "localid",
-    "uuid", "globalid", "building_id", "osm_id", "osmid", "id", "uid", "gid", "fid", "objectid", "ogc_fid",
-)  # fmt: skip
-"""Names of id fields, best first; a field serves if it is filled and unique in every feature."""
 
 AREA_MARGIN_M = 500.0
 """Features are looked for this far around the area, so that a coarse shift of datum loses none [m]."""
@@ -74,12 +68,12 @@ class LayerInfo:
 class FootprintLayer:
     """Footprints of a file, and what became of every other feature.
 
-    ``features`` = source features behind ``footprints`` + ``failures`` + ``outside``.
+    ``features`` = ``used`` + number of ``failures`` + ``outside``.
 
     Parameters
     ----------
     footprints
-        Sorted by id; each part of a feature of several gives one (``ID-1``, ``ID-2``, largest first).
+        Sorted by id; each part of an object of several gives one (``ID-1``, ``ID-2``, largest first).
     failures
         Sorted by id, one for each feature that could not be used.
     notes
@@ -90,6 +84,8 @@ class FootprintLayer:
         Which layer was read, and the CRS it lies in.
     features
         Number of features read.
+    used
+        How many of them are footprints now.
     outside
         How many of them lie outside the area.
     """
@@ -101,6 +97,7 @@ class FootprintLayer:
     layer: str
     crs_name: str
     features: int
+    used: int
     outside: int
 
 
@@ -133,14 +130,6 @@ class _Table:
     columns: Mapping[str, list[Any]]
     wkb: Sequence[bytes | None]
     fids: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Record:
-    id: str
-    key: bytes
-    parts: list[shapely.Polygon]
-    attributes: dict[str, Any]
 
 
 def vector_info(path: Path) -> tuple[LayerInfo, ...]:
@@ -297,37 +286,12 @@ def _plain(value: Any, whole: bool) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
-def _id_text(value: Any) -> str:
-    """An id as text, empty where there is none; Shapefiles keep long numbers as floating point."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return "" if value is None else str(value).strip()
-
-
 def _find_field(path: Path, names: Iterable[str], asked: str) -> str:
     names = list(names)
     same = [n for n in names if n == asked] or [n for n in names if n.lower() == asked.lower()]
     if len(same) == 1:
         return same[0]
     raise InputError(f"{path}: there is no field {asked!r}; the layer has: {', '.join(names) or 'no fields'}")
-
-
-def _guess_field(table: _Table) -> tuple[str | None, str]:
-    """The best id field and a note on why."""
-    by_lower = {name.lower(): name for name in table.columns}
-    refused = []
-    for name in (by_lower[n] for n in ID_FIELDS if n in by_lower):
-        values = table.columns[name]
-        texts = [text for text in map(_id_text, values) if text]
-        if len(texts) < len(values):
-            refused.append(f"{name} is empty {len(values) - len(texts)} times")
-        elif len(set(texts)) < len(texts):
-            refused.append(f"{name} repeats {len(texts) - len(set(texts))} times")
-        else:
-            why = f" ({'; '.join(refused)})" if refused else ""
-            return name, f"ids from field {name}: filled and unique{why}; state another if it is not stable"
-    why = "; ".join(refused) or "no field has the name of one"
-    return None, f"ids are made from the outlines, and change with them: no id field ({why})"
 
 
 def _to_local(way: Mover, frame: Frame, geometries: Sequence[Any]) -> list[Any]:
@@ -365,7 +329,7 @@ def read_footprints(
     """Footprints of a vector file, repaired where that is possible.
 
     The order of the features in the file does not matter. Of two identical outlines the one with the
-    first id stays.
+    first id stays. Features that share an id and do not overlap are parts of one object.
 
     Parameters
     ----------
@@ -398,25 +362,26 @@ def read_footprints(
     if id_field is not None:
         name: str | None = _find_field(path, table.columns, id_field)
     else:
-        name, note = _guess_field(table)
+        name, note = guess_id_field(table.columns)
         notes = (*notes, note)
     if not way.identity:
         notes = (*notes, f"moved from {crs_name(crs)} to {frame.crs_name}: {way.description}")
     records, failures, outside, repaired = _records(table, name, (way, frame), area)
-    footprints, doubles = _footprints(records, frame)
+    footprints, doubles = assemble(records, frame)
     if repaired:
         notes = (*notes, f"{len(repaired)} outlines were repaired, the first: {', '.join(repaired[:5])}")
     everything = sorted([*failures, *doubles], key=lambda f: (f.object_id, f.reason))
+    read, used = len(table.wkb), len(records) - len(doubles)
     return FootprintLayer(
-        footprints, tuple(everything), notes, name, info.name, crs_name(crs), len(table.wkb), outside
+        footprints, tuple(everything), notes, name, info.name, crs_name(crs), read, used, outside
     )
 
 
 def _records(
     table: _Table, id_name: str | None, way: tuple[Mover, Frame], area: Any
-) -> tuple[list[_Record], list[Failure], int, list[str]]:
+) -> tuple[list[OutlineRecord], list[Failure], int, list[str]]:
     """Usable features, failures, number outside the area, ids of the repaired ones."""
-    records: list[_Record] = []
+    records: list[OutlineRecord] = []
     failures: list[Failure] = []
     repaired: list[str] = []
     outside = 0
@@ -424,7 +389,7 @@ def _records(
     labels = [_label(table, id_name, i) for i in range(len(table.wkb))]
     for i, wkb in enumerate(table.wkb):
         try:
-            if id_name is not None and not _id_text(table.columns[id_name][i]):
+            if id_name is not None and not id_text(table.columns[id_name][i]):
                 raise OutlineError("missing_id", f"field {id_name} is empty")
             parsed[i] = parse_outline(wkb)
         except OutlineError as error:
@@ -442,43 +407,17 @@ def _records(
             outside += 1
             continue
         key = outline_key(parts)
-        known = labels[i] if id_name is not None else f"f-{hashlib.sha256(key).hexdigest()[:12]}"
+        known = labels[i] if id_name is not None else id_from_outline(key)
         attributes = {n: column[i] for n, column in table.columns.items() if n != id_name}
-        records.append(_Record(known, key, parts, attributes))
+        records.append(OutlineRecord(known, key, parts, attributes))
         if broken:
             repaired.append(known)
     return records, failures, outside, sorted(repaired)
 
 
 def _label(table: _Table, id_name: str | None, i: int) -> str:
-    text = _id_text(table.columns[id_name][i]) if id_name is not None else ""
+    text = id_text(table.columns[id_name][i]) if id_name is not None else ""
     return text or f"feature {table.fids[i]}"
-
-
-def _footprints(records: list[_Record], frame: Frame) -> tuple[tuple[Footprint, ...], list[Failure]]:
-    """Footprints sorted by id, and failures for outlines and ids that come twice."""
-    footprints: list[Footprint] = []
-    failures: list[Failure] = []
-    by_outline: dict[bytes, str] = {}
-    ids: set[str] = set()
-    for record in sorted(records, key=lambda r: (r.id, r.key)):
-        if record.key in by_outline:
-            detail = f"the same outline as {by_outline[record.key]}, which stays"
-            failures.append(Failure(record.id, "duplicate_geometry", detail))
-            continue
-        several = len(record.parts) > 1
-        names = [f"{record.id}-{k}" if several else record.id for k in range(1, len(record.parts) + 1)]
-        if ids.intersection([record.id, *names]):
-            detail = "another outline has this id; the first in the order of their corners stays"
-            failures.append(Failure(record.id, "duplicate_id", detail))
-            continue
-        by_outline[record.key] = record.id
-        ids.update([record.id, *names])
-        footprints += [
-            Footprint(name, frame, part, record.attributes)
-            for name, part in zip(names, record.parts, strict=True)
-        ]
-    return tuple(sorted(footprints, key=lambda f: f.id)), failures
 
 
 def read_polygon(
@@ -496,7 +435,10 @@ def read_polygon(
     InputError
         No such file or feature, several features, or an outline that cannot be used.
     """
-    name, _, wanted = str(path).partition("#")
+    # A folder may have a # in its name.
+    name, _, wanted = str(path).rpartition("#")
+    if not name or Path(path).exists():
+        name, wanted = str(path), ""
     file = Path(name)
     info, _ = choose_layer(file)
     crs = layer_crs(file, info, crs_text)
@@ -524,7 +466,7 @@ def _only(parts: list[shapely.Polygon], what: str) -> shapely.Polygon:
 def _any_id(table: _Table, i: int) -> list[str]:
     """Everything that may serve to name a feature: fields called like an id."""
     values = [column[i] for name, column in table.columns.items() if name.lower() in ID_FIELDS]
-    return [text for text in map(_id_text, values) if text] or [f"{table.fids[i]}"]
+    return [text for text in map(id_text, values) if text] or [f"{table.fids[i]}"]
 
 
 def polygon_of_area(
@@ -576,7 +518,7 @@ def write_geojson(path: Path, features: Iterable[VectorFeature], frame: Frame) -
         {
             "type": "Feature",
             "id": f.id,
-            "properties": {"id": f.id, **f.attributes},
+            "properties": {**plain(f.attributes), "id": f.id},
             "geometry": shapely.geometry.mapping(_to_world(f.geometry, frame)),
         }
         for f in features
@@ -615,6 +557,7 @@ def _write_layer(path: Path, name: str, features: Sequence[VectorFeature], frame
     names = list(dict.fromkeys(key for f in features for key in f.attributes if key != "id"))
     columns = [_column([f.id for f in features])]
     columns += [_column([f.attributes.get(key) for f in features]) for key in names]
+    clash = {"layer_options": {"FID": "ogc_fid"}} if "fid" in map(str.lower, names) else {}
     kinds = {f.geometry.geom_type for f in features}
     worlds = [_to_world(f.geometry, frame) for f in features]
     pyogrio.raw.write(
@@ -626,6 +569,7 @@ def _write_layer(path: Path, name: str, features: Sequence[VectorFeature], frame
         driver="GPKG",
         geometry_type=kinds.pop() if len(kinds) == 1 else "Unknown",
         crs=frame.crs_name if frame.epsg is not None else frame.crs.to_wkt(),
+        **clash,
     )
 
 

@@ -83,13 +83,14 @@ def day_samples(
     Raises
     ------
     InputError
-        A step that is not positive or does not divide the day, an unknown time zone, an altitude outside 0 to 90.
+        A step that is not positive or does not divide the day, an unknown time zone, an altitude outside
+        0 to 90.
     """
     if not 0.0 <= min_altitude_deg < 90.0:
         raise InputError(f"the lowest sun altitude lies in 0 to 90 degrees; got {min_altitude_deg}")
     zone = time_zone(timezone)
     start, end = day_bounds(date, zone)
-    # Whole milliseconds, so that no rounding of a fraction of a minute decides whether a step divides the day.
+    # Whole milliseconds: no rounding of a fraction of a minute decides whether a step divides the day.
     length_ms = round((end - start).total_seconds() * 1000)
     step_ms = round(step_min * 60_000) if np.isfinite(step_min) else 0
     if step_ms <= 0 or abs(step_ms - step_min * 60_000) > 1e-6 or length_ms % step_ms:
@@ -111,9 +112,7 @@ def day_instants(
     return day_samples(date, step_min, timezone, frame, min_altitude_deg).instants
 
 
-def instant_at_solar_hour(
-    date: dt.date, solar_h: float, timezone: str, frame: Frame | Place
-) -> SunInstant:
+def instant_at_solar_hour(date: dt.date, solar_h: float, timezone: str, frame: Frame | Place) -> SunInstant:
     """The sun at an hour of local apparent solar time: at 12 h it stands on the meridian.
 
     Parameters
@@ -152,9 +151,7 @@ def instant_at_solar_hour(
     return sun_instants(place, [utc], zone)[0]
 
 
-def instant_at_legal_time(
-    date: dt.date, time: dt.time, timezone: str, frame: Frame | Place
-) -> SunInstant:
+def instant_at_legal_time(date: dt.date, time: dt.time, timezone: str, frame: Frame | Place) -> SunInstant:
     """The sun at an hour of the clock.
 
     Raises

@@ -15,8 +15,8 @@ from twin.model.arrays import readonly
 from twin.model.results import SunInstant
 
 DELTA_T_S = 69.2
-"""Terrestrial time less universal time [s], as measured around 2022 to 2026; one fixed value, so that a result
-never depends on a table's age. Ten seconds of error move the sun by 0.0001 degree."""
+"""Terrestrial time less universal time [s], as measured around 2022 to 2026; one fixed value, so that a
+result never depends on a table's age. Ten seconds of error move the sun by 0.0001 degree."""
 
 PRESSURE_PA = 101_325.0
 TEMPERATURE_C = 12.0

@@ -36,7 +36,7 @@ def _inside(p: NDArray[np.float64], q: NDArray[np.float64], x: float, y: float, 
     """Whether x, y lies left of p to q (right of it for turn < 0), within the slack."""
     dx, dy = q[0] - p[0], q[1] - p[1]
     side = turn * (dx * (y - p[1]) - dy * (x - p[0]))
-    return side >= -EDGE_SLACK_M * np.sqrt(dx * dx + dy * dy)
+    return bool(side >= -EDGE_SLACK_M * np.sqrt(dx * dx + dy * dy))
 
 
 @njit
@@ -51,7 +51,8 @@ def height_on(
     if not (_inside(a, b, x, y, turn) and _inside(b, c, x, y, turn) and _inside(c, a, x, y, turn)):
         return np.nan
     z = a[2] + sx * (x - a[0]) + sy * (y - a[1])
-    return min(max(z, min(a[2], b[2], c[2])), max(a[2], b[2], c[2]))
+    lowest, highest = min(a[2], b[2], c[2]), max(a[2], b[2], c[2])
+    return float(min(max(z, lowest), highest))
 
 
 @njit

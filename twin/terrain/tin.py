@@ -281,9 +281,7 @@ def simplify(dtm: Raster, max_error_m: float) -> tuple[TriangleMesh, float]:
         cells have heights.
     """
     if not (np.isfinite(max_error_m) and max_error_m > 0):
-        raise InputError(
-            f"the terrain's largest error must be a positive number of metres; got {max_error_m}"
-        )
+        raise InputError(f"the terrain's max_error_m must be a positive number of metres; got {max_error_m}")
     grid = dtm.grid
     if min(grid.shape) < 2:
         raise InputError(f"a terrain needs at least 2 x 2 cells; got {grid.rows} x {grid.cols}")

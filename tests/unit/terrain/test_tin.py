@@ -1,0 +1,155 @@
+"""The right-triangulated network: bound, cracks, orientation, cover, holes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.tolerances import TIN_PLANE_M
+from twin.errors import InputError
+from twin.model.mesh import TriangleMesh
+from twin.model.raster import Grid, Raster
+from twin.model.surface import Surface
+from twin.terrain.sampler import rasterise
+from twin.terrain.tin import simplify, tin_error
+
+
+def raster_of(frame, height, rows, cols, cell=0.5, west=-37.25, north=81.5):
+    grid = Grid(frame, west, north, cell, rows, cols)
+    return Raster(grid, height(grid.x_centres()[None, :], grid.y_centres()[:, None]) + np.zeros((rows, cols)))
+
+
+def bowl(x, y):
+    return 60 + ((x - 3.1) ** 2 + 0.7 * (y - 70.3) ** 2) / 40
+
+
+def hills(x, y):
+    """Skew waves, a cliff and a little noise: no axis is special."""
+    rng = np.random.default_rng(7)
+    noise = rng.normal(0, 0.04, (y.shape[0], x.shape[1]))
+    return 55 + 8 * np.tanh((0.8 * x + 0.6 * y - 45) / 2) + 2 * np.sin(x / 5 + y / 9) + noise
+
+
+def edges_of(mesh: TriangleMesh):
+    """Directed edges, and which of them have no partner the other way."""
+    f = mesh.faces.astype(np.int64)
+    edges = np.vstack([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
+    key = edges[:, 0] * len(mesh.vertices) + edges[:, 1]
+    assert len(np.unique(key)) == len(key), "an edge is used twice in one direction"
+    return edges, ~np.isin(key, edges[:, 1] * len(mesh.vertices) + edges[:, 0])
+
+
+def plan_areas(mesh: TriangleMesh):
+    a, b, c = (mesh.vertices[mesh.faces[:, k], :2] for k in range(3))
+    return np.cross(np.c_[b - a, np.zeros(len(a))], np.c_[c - a, np.zeros(len(a))])[:, 2] / 2
+
+
+def test_a_plane_needs_hardly_any_triangles_whatever_the_size(frame):
+    for rows, cols in ((65, 65), (50, 37), (2, 2), (2, 90), (113, 3)):
+        dtm = raster_of(frame, lambda x, y: 40 + 0.21 * x - 0.13 * y, rows, cols)
+        mesh, error = simplify(dtm, 0.01)
+        assert error < TIN_PLANE_M
+        assert plan_areas(mesh).sum() == pytest.approx((rows - 1) * (cols - 1) * 0.25)
+        assert len(mesh.faces) <= 6, (rows, cols)
+    assert len(simplify(raster_of(frame, lambda x, y: x + y, 65, 65), 0.01)[0].faces) == 2
+
+
+@pytest.mark.parametrize("height", [bowl, hills])
+@pytest.mark.parametrize("shape", [(33, 33), (70, 41), (34, 129), (3, 7)])
+@pytest.mark.parametrize("limit", [0.02, 0.15, 1.0])
+def test_the_bound_holds_and_is_honest(frame, height, shape, limit):
+    dtm = raster_of(frame, height, *shape)
+    mesh, error = simplify(dtm, limit)
+    burnt = rasterise(mesh, dtm.grid).values
+    assert not np.isnan(burnt).any()
+    assert error <= limit
+    assert np.abs(burnt - dtm.values).max() == pytest.approx(error, abs=TIN_PLANE_M)
+    assert tin_error(mesh, dtm) == error
+
+
+@pytest.mark.parametrize("shape", [(33, 33), (70, 41), (34, 129)])
+def test_no_cracks_faces_up_and_covers_the_hull_of_the_centres(frame, shape):
+    dtm = raster_of(frame, hills, *shape)
+    mesh, _ = simplify(dtm, 0.1)
+    assert (plan_areas(mesh) > 0).all()
+    assert (mesh.face_normals()[:, 2] > 0).all()
+    assert (mesh.semantics == Surface.TERRAIN).all()
+    assert plan_areas(mesh).sum() == pytest.approx((shape[0] - 1) * (shape[1] - 1) * 0.25)
+    edges, open_ = edges_of(mesh)
+    x, y = dtm.grid.x_centres(), dtm.grid.y_centres()
+    ends = mesh.vertices[edges[open_]]
+    on_side = [
+        (ends[:, :, axis] == side).all(axis=1)
+        for axis, side in ((0, x[0]), (0, x[-1]), (1, y[0]), (1, y[-1]))
+    ]
+    assert np.any(on_side, axis=0).all(), "an open edge inside the terrain"
+    assert len(np.unique(mesh.vertices[:, :2], axis=0)) == len(mesh.vertices)
+
+
+def test_vertices_lie_on_cell_centres_at_the_dtm_except_on_the_far_border(frame):
+    dtm = raster_of(frame, hills, 65, 33)
+    mesh, _ = simplify(dtm, 0.1)
+    rows, cols = dtm.grid.rows_cols(mesh.vertices[:, 0], mesh.vertices[:, 1])
+    off = np.abs(dtm.values[rows, cols] - mesh.vertices[:, 2])
+    inside = (rows < 64) & (cols < 32)
+    assert off[inside].max() == 0.0
+    assert off.max() <= 0.1
+
+
+def test_a_tighter_bound_takes_more_triangles_and_curvature_takes_them_where_it_is(frame):
+    dtm = raster_of(frame, lambda x, y: np.where(x < -20, 60.0, 60 + np.sin(x) + 0 * y), 65, 65)
+    counts = [len(simplify(dtm, limit)[0].faces) for limit in (0.5, 0.1, 0.02)]
+    assert counts[0] < counts[1] < counts[2]
+    mesh = simplify(dtm, 0.1)[0]
+    middles = mesh.vertices[mesh.faces, 0].mean(axis=1)
+    flat_share = (middles < -22).mean()
+    assert flat_share < 0.15
+
+
+def test_missing_cells_are_left_out_with_what_touches_them_only(frame):
+    dtm = raster_of(frame, hills, 50, 60)
+    values = dtm.values.copy()
+    values[10:20, 12:31] = np.nan
+    values[40, 50] = np.nan
+    holed = Raster(dtm.grid, values)
+    mesh, error = simplify(holed, 0.15)
+    burnt = rasterise(mesh, dtm.grid).values
+    assert np.isnan(burnt[11:19, 13:30]).all()
+    assert np.isnan(burnt[40, 50])
+    known = ~np.isnan(values)
+    assert not np.isnan(burnt[known]).any()
+    assert error <= 0.15
+    edges_of(mesh)
+    # A missing cell takes the squares beside it, of which triangles of three known corners remain.
+    missing = 49 * 59 * 0.25 - plan_areas(mesh).sum()
+    assert 20 * 11 * 0.25 - 4 * 0.125 <= missing <= 20 * 11 * 0.25 + 4 * 0.25
+
+
+def test_the_same_bytes_each_time_and_float32_like_float64(frame):
+    dtm = raster_of(frame, hills, 70, 41)
+    single = Raster(dtm.grid, dtm.values.astype(np.float32))
+    first, again = simplify(single, 0.1)[0], simplify(single, 0.1)[0]
+    assert first.vertices.tobytes() == again.vertices.tobytes()
+    assert first.faces.tobytes() == again.faces.tobytes()
+    double = simplify(Raster(dtm.grid, single.values.astype(np.float64)), 0.1)[0]
+    assert double.vertices.tobytes() == first.vertices.tobytes()
+
+
+def test_shifting_the_site_moves_the_mesh_and_nothing_else(frame):
+    here = raster_of(frame, lambda x, y: bowl(x, y), 45, 60)
+    there = Raster(Grid(frame, 1000.0, -500.0, 0.5, 45, 60), here.values)
+    a, b = simplify(here, 0.1)[0], simplify(there, 0.1)[0]
+    assert (a.faces == b.faces).all()
+    shift = b.vertices - a.vertices
+    assert np.ptp(shift, axis=0).max() < 1e-9
+
+
+def test_impossible_wishes_are_named(frame):
+    dtm = raster_of(frame, bowl, 10, 10)
+    for limit in (0.0, -1.0, float("nan")):
+        with pytest.raises(InputError, match="max_error_m"):
+            simplify(dtm, limit)
+    with pytest.raises(InputError, match="2 x 2"):
+        simplify(raster_of(frame, bowl, 1, 10), 0.1)
+    with pytest.raises(InputError, match="no triangles"):
+        simplify(Raster(dtm.grid, np.full((10, 10), np.nan)), 0.1)

@@ -1,0 +1,97 @@
+"""The faces of a scene as one list, with what each face belongs to: one walk for studies and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.frame import Frame
+from twin.model.arrays import readonly
+from twin.model.mesh import TriangleMesh
+from twin.model.scene import Layer, Scene, Status, walk
+from twin.visibility.occluders import Triangles
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceTable:
+    """All faces of a scene, object by object in the order of the walk; the terrain is object 0.
+
+    Parameters
+    ----------
+    frame
+        Frame of the local coordinates.
+    vertices
+        (n, 3) float64 local space [m].
+    faces
+        (m, 3) int32, counter-clockwise from outside.
+    semantics
+        (m,) uint8 codes of ``twin.model.surface.Surface``.
+    objects
+        (m,) int32 index of each face's object in ``ids``.
+    ids, layers, statuses
+        Of each object.
+    """
+
+    frame: Frame
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int32]
+    semantics: NDArray[np.uint8]
+    objects: NDArray[np.int32]
+    ids: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    statuses: tuple[Status, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vertices", readonly(np.reshape(self.vertices, (-1, 3)), np.float64))
+        object.__setattr__(self, "faces", readonly(np.reshape(self.faces, (-1, 3)), np.int32))
+        object.__setattr__(self, "semantics", readonly(self.semantics, np.uint8))
+        object.__setattr__(self, "objects", readonly(self.objects, np.int32))
+
+    def triangles(self) -> Triangles:
+        """What blocks rays, for the visibility seam."""
+        return Triangles(self.vertices, self.faces)
+
+    def in_layers(self, *layers: Layer) -> NDArray[np.bool_]:
+        """Which faces (m,) belong to objects of some layers."""
+        wanted = np.array([layer in layers for layer in self.layers], dtype=bool)
+        return wanted[self.objects]
+
+    def mesh(self, faces: NDArray[np.bool_]) -> TriangleMesh:
+        """Some of the faces as a mesh."""
+        return TriangleMesh(self.frame, self.vertices, self.faces[faces], self.semantics[faces])
+
+    def with_vertices(self, vertices: NDArray[np.float64]) -> FaceTable:
+        """The same faces upon moved vertices."""
+        return replace(self, vertices=vertices)
+
+
+def face_table(scene: Scene, trees: bool = True) -> FaceTable:
+    """The faces of a scene.
+
+    Parameters
+    ----------
+    scene
+        The scene; every building with its highest LoD.
+    trees
+        Whether trees come along, as opaque crowns and stems.
+    """
+    items = list(walk(scene, trees=trees))
+    mesh = TriangleMesh.joined(scene.frame, [item.mesh for item in items])
+    return FaceTable(
+        scene.frame,
+        mesh.vertices,
+        mesh.faces,
+        mesh.semantics,
+        np.repeat(np.arange(len(items), dtype=np.int32), [len(item.mesh.faces) for item in items]),
+        tuple(item.id for item in items),
+        tuple(item.layer for item in items),
+        tuple(item.status for item in items),
+    )
+
+
+def scene_occluders(scene: Scene, trees: bool = True) -> tuple[Triangles, FaceTable]:
+    """What blocks rays in a scene, and the table that says what each face is."""
+    table = face_table(scene, trees)
+    return table.triangles(), table

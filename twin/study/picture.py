@@ -1,0 +1,311 @@
+"""A still of a scene: first hits of a pinhole camera, lit by the sun of the study and a soft sky."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import InputError
+from twin.frame import Frame
+from twin.model.arrays import readonly
+from twin.model.raster import Raster
+from twin.model.results import SunInstant
+from twin.model.scene import Scene, Status
+from twin.study.edges import SUBPIXELS, WEIGHTS, contrast_pixels, line_strength, outline_pixels
+from twin.study.occluders import face_table
+from twin.study.shade import Colour, Look, Sample, Surfaces, display, light, sample_hits, sky_colours
+from twin.study.skylight import SkyLight, sky_light
+from twin.sun.position import METHOD, sun_direction_local
+from twin.visibility.caster import Caster, Device, make_caster
+
+BAND = 1 << 19
+"""Pixels that are shaded together: bounds the memory, changes no result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A pinhole camera with a level horizon.
+
+    Parameters
+    ----------
+    eye
+        x, y, z, local space, height above the datum [m].
+    bearing_true_deg
+        Direction of view from true north, clockwise [degree].
+    pitch_deg
+        Upwards positive, within 89.9 [degree].
+    hfov_deg
+        Horizontal field of view, above 0 and below 170 [degree].
+    width, height
+        Pixels; pixels are square.
+    """
+
+    eye: tuple[float, float, float]
+    bearing_true_deg: float
+    pitch_deg: float = 0.0
+    hfov_deg: float = 60.0
+    width: int = 1920
+    height: int = 1080
+
+    def __post_init__(self) -> None:
+        if not np.isfinite([*self.eye, self.bearing_true_deg]).all():
+            raise InputError(f"a camera needs finite coordinates and bearing; got {self.eye}")
+        if not (abs(self.pitch_deg) <= 89.9 and 0 < self.hfov_deg < 170):
+            raise InputError(
+                f"a camera's pitch lies within 89.9 degrees and its field of view within 0 to 170; "
+                f"got {self.pitch_deg} and {self.hfov_deg}"
+            )
+        if self.width < 2 or self.height < 2:
+            raise InputError(f"a picture has at least 2 x 2 pixels; got {self.width} x {self.height}")
+
+    @property
+    def vfov_deg(self) -> float:
+        """Vertical field of view [degree]."""
+        half = np.tan(np.radians(self.hfov_deg) / 2) * self.height / self.width
+        return float(2 * np.degrees(np.arctan(half)))
+
+    def axes(self, frame: Frame) -> NDArray[np.float64]:
+        """(3, 3) unit rows: right, up and forward of the picture, in the axes of the grid."""
+        bearing, pitch = np.radians(frame.azimuth_grid(self.bearing_true_deg)), np.radians(self.pitch_deg)
+        east, north = np.sin(bearing), np.cos(bearing)
+        right = np.array([north, -east, 0.0])
+        forward = np.array([east * np.cos(pitch), north * np.cos(pitch), np.sin(pitch)])
+        return np.stack([right, np.cross(right, forward), forward])
+
+    def directions(self, frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Unit directions (n, 3) of picture points: x right and y down from the top left corner [pixel]."""
+        reach = np.tan(np.radians(self.hfov_deg) / 2) / (self.width / 2)
+        right, up, forward = self.axes(frame)
+        u, v = (x - self.width / 2) * reach, (self.height / 2 - y) * reach
+        rays = forward + u[:, None] * right + v[:, None] * up
+        unit: NDArray[np.float64] = rays / np.linalg.norm(rays, axis=1, keepdims=True)
+        return unit
+
+    def project(self, frame: Frame, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Picture points (n, 2) [pixel] of local points (n, 3) [m]; NaN behind the camera."""
+        reach = np.tan(np.radians(self.hfov_deg) / 2) / (self.width / 2)
+        u, v, depth = self.axes(frame) @ (np.reshape(xyz, (-1, 3)) - np.array(self.eye)).T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out = np.column_stack([self.width / 2 + u / depth / reach, self.height / 2 - v / depth / reach])
+        out[depth <= 0] = np.nan
+        return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Paint:
+    """Values laid upon the terrain of a picture.
+
+    Parameters
+    ----------
+    raster
+        Values in the scene's frame; the terrain keeps its own colour where they are NaN.
+    colours
+        Values (n,) to sRGB colours (n, 3) of 0 to 255.
+    """
+
+    raster: Raster
+    colours: Callable[[NDArray[np.floating]], NDArray[np.floating]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A still and what is behind each pixel.
+
+    Parameters
+    ----------
+    rgb
+        (height, width, 3) uint8, sRGB, row 0 at the top.
+    ids
+        (height, width) int32, index into ``objects`` of what the centre of the pixel shows; -1 sky.
+    depth
+        (height, width) float32, distance from the eye [m]; NaN for sky.
+    objects, statuses
+        Ids and statuses of the scene's objects.
+    method
+        How it was made.
+    """
+
+    rgb: NDArray[np.uint8]
+    ids: NDArray[np.int32]
+    depth: NDArray[np.float32]
+    objects: tuple[str, ...]
+    statuses: tuple[Status, ...]
+    method: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("rgb", np.uint8), ("ids", np.int32), ("depth", np.float32)):
+            object.__setattr__(self, name, readonly(getattr(self, name), dtype))
+
+    def share_proposed(self) -> float:
+        """Share of the picture that proposed objects take, 0 to 1."""
+        wanted = np.array([status == "proposed" for status in self.statuses] + [False])
+        return float(wanted[self.ids].mean())
+
+
+def render(
+    scene: Scene,
+    camera: Camera,
+    sun: SunInstant,
+    palette: Mapping[Any, Colour],
+    device: Device,
+    threads: int = 1,
+    paint: Paint | None = None,
+) -> Picture:
+    """Draw a scene as a white-model still.
+
+    Sun and shadow are the study's: the same rays against the same triangles, from the centre of the sun. The
+    sky lights softly by the share of it that a point sees (a fixed set of directions, turned from pixel to
+    pixel and evened out); light that comes back from what is around is a constant share. Colours are the
+    palette's; edges of buildings are drawn as thin dark lines.
+
+    Parameters
+    ----------
+    scene
+        The scene; trees are drawn and cast shadow.
+    camera
+        Where from.
+    sun
+        Which sun; one at or below the horizon gives no direct light.
+    palette
+        sRGB colours of 0 to 255 by ``Surface`` (``Surface.OTHER`` for types that are not in it); keys
+        ``"proposed_roof"`` and ``"proposed_wall"`` colour the proposed volumes.
+    device, threads
+        Where and how rays are cast.
+    paint
+        Values to lay upon the terrain.
+
+    Raises
+    ------
+    FrameMismatchError
+        The painted raster lies in another frame.
+    """
+    if paint is not None:
+        scene.frame.require_same(paint.raster.grid.frame, "the painted raster")
+    table = face_table(scene)
+    surfaces = Surfaces.of(table, palette, (paint.raster, paint.colours) if paint is not None else None)
+    look = Look.of(sun_direction_local(sun))
+    caster = make_caster(table.triangles(), device, threads)
+    try:
+        still = _Still(scene.frame, camera, surfaces, look, caster)
+        still.first_pass()
+        still.soften_edges()
+    finally:
+        caster.close()
+    return Picture(
+        display(still.colour.reshape(camera.height, camera.width, 3)),
+        still.objects.reshape(camera.height, camera.width),
+        still.depth.reshape(camera.height, camera.width),
+        table.ids,
+        table.statuses,
+        {
+            "projection": "central (pinhole), level horizon",
+            "sun": METHOD,
+            "shadows": "rays to the centre of the sun",
+            "sky": "share of the sky that is seen, cosine weighted, 16 rays at every second pixel, smoothed",
+            "trees": "opaque crowns",
+            "engine": f"rays against triangles, {device.label}",
+        },
+    )
+
+
+class _Still:
+    """The buffers of one picture while it is made; pixels in one row, from the top left."""
+
+    def __init__(self, frame: Frame, camera: Camera, surfaces: Surfaces, look: Look, caster: Caster) -> None:
+        self.frame, self.camera = frame, camera
+        self.eye: NDArray[np.float64] = readonly(camera.eye, np.float64)
+        self.size = (camera.height, camera.width)
+        self.surfaces, self.look, self.caster = surfaces, look, caster
+        count = camera.width * camera.height
+        self.colour = np.zeros((count, 3), dtype=np.float32)
+        self.faces = np.full(count, -1, dtype=np.int32)
+        self.objects = np.full(count, -1, dtype=np.int32)
+        self.depth = np.full(count, np.nan, dtype=np.float32)
+        self.normals = np.zeros((count, 3), dtype=np.float32)
+
+    def bands(self, count: int) -> Iterator[slice]:
+        """Slices of at most BAND."""
+        for start in range(0, count, BAND):
+            yield slice(start, min(count, start + BAND))
+
+    def look_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Sample:
+        """First hits of picture points."""
+        rays = self.camera.directions(self.frame, x, y)
+        hits = self.caster.first_hit(np.broadcast_to(self.eye, rays.shape), rays)
+        return sample_hits(self.surfaces, self.eye, rays, hits.distance, hits.face)
+
+    def colours(
+        self, sample: Sample, x: NDArray[np.float64], y: NDArray[np.float64], sky: SkyLight
+    ) -> NDArray[np.float32]:
+        """Light (n, 3) that comes from picture points, linear."""
+        out = sky_colours(self.look, sample.rays)
+        hit = np.flatnonzero(sample.face >= 0)
+        if len(hit):
+            solid = sample.part(hit)
+            share = sky.at(x[hit], y[hit], solid.points, solid.normals)
+            out[hit] = light(self.surfaces, self.look, solid, self.sunlit(solid), share)
+        return out
+
+    def sunlit(self, sample: Sample) -> NDArray[np.bool_]:
+        """Which points (n,) the sun reaches."""
+        sun = self.look.sun
+        skip = self.surfaces.crowns[self.surfaces.table.objects[sample.face]]
+        towards = ((sample.flat @ sun > 0) | (skip > 0)) & (sun[2] > 0)
+        lit = np.zeros(len(towards), dtype=bool)
+        if towards.any():
+            # A crown is no hard body: it does not shade itself, its far side is darker by its normals alone.
+            start = sample.lifted()[towards] + skip[towards, None] * sun
+            lit[towards] = ~self.caster.occluded(start, sun)
+        return lit
+
+    def first_pass(self) -> None:
+        """One sample in the middle of each pixel."""
+        width = self.camera.width
+        for band in self.bands(len(self.faces)):
+            y, x = np.divmod(np.arange(band.start, band.stop), width)
+            sample = self.look_at(x + 0.5, y + 0.5)
+            hit = sample.face >= 0
+            self.faces[band] = sample.face
+            self.objects[band] = self.surfaces.object_of(sample.face)
+            self.depth[band] = np.where(hit, sample.distance, np.nan)
+            self.normals[band] = sample.normals
+        self.sky = sky_light(self)
+        for band in self.bands(len(self.faces)):
+            y, x = np.divmod(np.arange(band.start, band.stop), width)
+            sample = self.sample_of(band, x + 0.5, y + 0.5)
+            self.colour[band] = self.colours(sample, x + 0.5, y + 0.5, self.sky)
+
+    def sample_of(
+        self, band: slice | NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> Sample:
+        """The sample of pixels that were looked at before."""
+        rays = self.camera.directions(self.frame, x, y)
+        return sample_hits(self.surfaces, self.eye, rays, self.depth[band], self.faces[band])
+
+    def soften_edges(self) -> None:
+        """Eight samples where neighbours differ, and the lines of the buildings."""
+        shape = self.size
+        outline = outline_pixels(
+            self.objects.reshape(shape), self.normals.reshape(*shape, 3), self.depth.reshape(shape)
+        )
+        wanted = np.flatnonzero(outline | contrast_pixels(display(self.colour.reshape(*shape, 3))))
+        count = len(SUBPIXELS)
+        for start in range(0, len(wanted), BAND // count):
+            pixels = wanted[start : start + BAND // count]
+            row, col = np.divmod(pixels, shape[1])
+            x = (col[:, None] + SUBPIXELS[None, :, 0]).ravel()
+            y = (row[:, None] + SUBPIXELS[None, :, 1]).ravel()
+            sample = self.look_at(x, y)
+            samples = np.clip(self.colours(sample, x, y, self.sky), 0.0, 1.0).reshape(-1, count, 3)
+            colour = np.average(samples, axis=1, weights=WEIGHTS)
+            strength = line_strength(
+                self.surfaces.object_of(sample.face).reshape(-1, count),
+                np.where(sample.face >= 0, self.surfaces.drawn[sample.face], False).reshape(-1, count),
+                sample.flat.reshape(-1, count, 3),
+                np.where(sample.face >= 0, sample.distance, np.inf).reshape(-1, count),
+            )
+            self.colour[pixels] = colour * (1.0 - strength[:, None])
