@@ -130,7 +130,7 @@ def test_a_full_disk(site: Path, twin: Twin, monkeypatch: pytest.MonkeyPatch) ->
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("twin.io.atomic.os.replace", full)
+    monkeypatch.setattr("pathlib.Path.replace", full)
     ended = twin("build", site)
     assert ended.code == 1 and "disk is full" in ended.err and "Traceback" not in ended.text
     assert not parts(site)

@@ -16,7 +16,7 @@ from twin.model.geometry import Geometry, Rings, solid
 from twin.model.surface import Surface
 from twin.model.triangulate import triangulate_surface
 
-FOOT_ERROR_M = 0.01
+FOOT_ERROR_M = 0.008
 """Largest distance between the foot of a wall and the profile of the ground under it [m]; with what the
 profile itself may miss, the foot stays within 0.02 m of the terrain."""
 

@@ -21,7 +21,7 @@ from pyproj.exceptions import CRSError
 from twin.errors import InputError
 from twin.frame import UNKNOWN_DATUM, Frame, crs_name
 from twin.io.atomic import writing
-from twin.io.crs import Mover, SpatialRef, check_extent, mover, parse_crs
+from twin.io.crs import Mover, SpatialRef, check_extent, mover, parse_crs, same_crs
 from twin.model.raster import Grid, Raster
 from twin.region import Region
 from twin.terrain.sampler import sample_bilinear
@@ -177,16 +177,30 @@ def read_raster(
     """
     info = raster_info(path)
     _check_form(info, what)
-    ref = _reference(info, frame, crs_text)
-    check_extent(Region(*info.bounds), ref.crs, f"{what} {path}")
-    same = ref.crs.equals(frame.crs, ignore_axis_order=True)
-    if same and (ref.vertical == frame.vertical or UNKNOWN_DATUM in (ref.vertical, frame.vertical)):
+    way = _way(info, frame, crs_text, accepted_accuracy_m)
+    if way.identity:
         raster = _read_direct(info, frame, region, what)
     else:
-        way = mover(ref, frame, accepted_accuracy_m=accepted_accuracy_m)
         raster = _read_moved(info, (way, frame), region, what)
     _check_heights(raster, path, what)
     return raster
+
+
+def raster_way(
+    path: Path, frame: Frame, *, crs_text: str | None = None, accepted_accuracy_m: float | None = None
+) -> Mover:
+    """How ``read_raster`` moves a file into the frame: words and accuracy for the record.
+
+    Parameters, errors
+        As for ``read_raster``.
+    """
+    return _way(raster_info(path), frame, crs_text, accepted_accuracy_m)
+
+
+def _way(info: RasterInfo, frame: Frame, crs_text: str | None, accepted_accuracy_m: float | None) -> Mover:
+    ref = _reference(info, frame, crs_text)
+    check_extent(Region(*info.bounds), ref.crs, str(info.path))
+    return mover(ref, frame, accepted_accuracy_m=accepted_accuracy_m)
 
 
 def _check_heights(raster: Raster, path: Path, what: str) -> None:
@@ -235,8 +249,7 @@ def _reference(info: RasterInfo, frame: Frame, crs_text: str | None) -> SpatialR
     crs, vertical = parse_crs(crs_text if crs_text is not None else _text(claimed))
     if claimed is not None and crs_text is not None:
         plan, datum = parse_crs(_text(claimed))
-        same = plan.equals(crs, ignore_axis_order=True) or plan.to_epsg(25) == crs.to_epsg(25) is not None
-        if not same or (UNKNOWN_DATUM not in (vertical, datum) and vertical != datum):
+        if not same_crs(plan, crs) or (UNKNOWN_DATUM not in (vertical, datum) and vertical != datum):
             raise InputError(
                 f"{info.path}: the file says {crs_name(plan)} + {datum}, the site file says {crs_text} for "
                 "it; take the key out, or correct the file"

@@ -6,7 +6,7 @@ The only file that imports pyogrio. Curves are drawn as short straight lines by 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pyproj.exceptions import CRSError
 from twin.errors import InputError
 from twin.frame import Frame, crs_name
 from twin.io.atomic import plain, write_text, writing
-from twin.io.crs import Mover, check_extent, mover
+from twin.io.crs import Mover, check_extent, mover, read_crs, same_crs, split_crs
 from twin.io.footprint_ids import ID_FIELDS, OutlineRecord, assemble, guess_id_field, id_from_outline, id_text
 from twin.io.outlines import SNAP_M, OutlineError, clean_parts, outline_key, parse_outline
 from twin.model.objects import Failure, Footprint, attributes_of
@@ -174,15 +174,9 @@ def _crs_of(text: str | None) -> CRS | None:
     if not text:
         return None
     try:
-        return _plan(CRS.from_user_input(text))
+        return split_crs(CRS.from_user_input(text))[0]
     except CRSError:
         return None
-
-
-def _plan(crs: CRS) -> CRS:
-    """The horizontal part of a CRS."""
-    flat = crs.sub_crs_list[0] if crs.is_compound else crs
-    return flat.to_2d() if len(flat.axis_info) == 3 else flat
 
 
 def choose_layer(path: Path, layer: str | None = None) -> tuple[LayerInfo, tuple[str, ...]]:
@@ -227,8 +221,8 @@ def layer_crs(path: Path, info: LayerInfo, crs_text: str | None) -> CRS:
         west, south, east, north = info.bounds
         if west < -180.1 or east > 360.1 or south < -90.1 or north > 90.1:
             claimed = None
-    stated = _stated(crs_text) if crs_text else None
-    if claimed is not None and stated is not None and not _same_crs(claimed, stated):
+    stated = split_crs(read_crs(crs_text))[0] if crs_text else None
+    if claimed is not None and stated is not None and not same_crs(claimed, stated):
         raise InputError(
             f"{path}: the file says {crs_name(claimed)}, the site file says {crs_name(stated)} for it; "
             "take the key out, or correct the file"
@@ -242,18 +236,6 @@ def layer_crs(path: Path, info: LayerInfo, crs_text: str | None) -> CRS:
     if info.bounds is not None and crs.is_projected:
         check_extent(Region(*info.bounds), crs, str(path))
     return crs
-
-
-def _stated(text: str) -> CRS:
-    try:
-        return _plan(CRS.from_user_input(text))
-    except CRSError as error:
-        raise InputError(f"{text!r} is not a CRS that PROJ knows; expected e.g. EPSG:31370") from error
-
-
-def _same_crs(a: CRS, b: CRS) -> bool:
-    codes = a.to_epsg(min_confidence=25), b.to_epsg(min_confidence=25)
-    return a.equals(b, ignore_axis_order=True) or (codes[0] is not None and codes[0] == codes[1])
 
 
 def _read_table(path: Path, info: LayerInfo, bounds: tuple[float, float, float, float] | None) -> _Table:
@@ -295,7 +277,7 @@ def _find_field(path: Path, names: Iterable[str], asked: str) -> str:
 
 
 def _to_local(way: Mover, frame: Frame, geometries: Sequence[Any]) -> list[Any]:
-    """Geometries of the file's CRS in local space; all coordinates in one call."""
+    """Geometries of the file's CRS in local space, in one call; None for one that cannot be moved."""
 
     def move(xy: Any) -> Any:
         if not len(xy):
@@ -303,7 +285,18 @@ def _to_local(way: Mover, frame: Frame, geometries: Sequence[Any]) -> list[Any]:
         moved = way.apply(np.column_stack([xy, np.zeros(len(xy))]))[:, :2]
         return frame.to_local(moved)
 
-    return list(shapely.transform(np.array([*geometries, None], dtype=object), move))[:-1]
+    try:
+        return list(shapely.transform(np.array([*geometries, None], dtype=object), move))[:-1]
+    except InputError:
+        # One lies where the change of CRS has no answer: find out which.
+        return [_moved_or_none(geometry, move) for geometry in geometries]
+
+
+def _moved_or_none(geometry: Any, move: Callable[[Any], Any]) -> Any:
+    try:
+        return shapely.transform(geometry, move)
+    except InputError:
+        return None
 
 
 def _search_bounds(area: Any, frame: Frame, crs: CRS) -> tuple[float, float, float, float]:
@@ -397,8 +390,8 @@ def _records(
     moved = _to_local(*way, list(parsed.values()))
     for i, geometry in zip(parsed, moved, strict=True):
         try:
-            if not np.isfinite(shapely.get_coordinates(geometry)).all():
-                raise OutlineError("nan_coordinates", "a coordinate cannot be moved into the site's CRS")
+            if geometry is None:
+                raise OutlineError("not_transformable", "a corner lies where the change of CRS has no answer")
             parts, broken = clean_parts(geometry)
         except OutlineError as error:
             failures.append(Failure(labels[i], error.reason, error.detail))
@@ -451,7 +444,10 @@ def read_polygon(
         raise InputError(f"{path}: {what}; name one as {file.name}#ID; the file has: {there}")
     way = mover(crs, frame, accepted_accuracy_m=accepted_accuracy_m)
     try:
-        parts, _ = clean_parts(_to_local(way, frame, [parse_outline(table.wkb[found[0]])])[0])
+        (moved,) = _to_local(way, frame, [parse_outline(table.wkb[found[0]])])
+        if moved is None:
+            raise OutlineError("not_transformable", "a corner lies where the change of CRS has no answer")
+        parts, _ = clean_parts(moved)
     except OutlineError as error:
         raise InputError(f"{path}: {error.detail} ({error.reason})") from error
     return _only(parts, str(path))

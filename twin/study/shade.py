@@ -36,6 +36,9 @@ BELOW = np.array([0.60, 0.66, 0.68], dtype=np.float32)
 GLOW = np.array([0.50, 0.40, 0.22], dtype=np.float32)
 """Sky colours, linear: overhead, at the horizon, beyond the end of the model, around the sun."""
 
+PAINT_PLAIN = 0.8
+"""Share of the light upon painted ground that is the same everywhere."""
+
 HAZE_M = 9000.0
 """Distance over which the air takes away the share 1 - 1/e of the contrast [m]."""
 
@@ -302,20 +305,22 @@ def light(
         (n,) cosine-weighted share of the sky that the point sees, 0 to 1.
     """
     colour = surfaces.albedo[sample.face].copy()
-    if surfaces.paint is not None:
-        _paint(surfaces, sample, colour)
+    painted = _paint(surfaces, sample, colour)
     facing = np.clip(sample.normals @ look.sun.astype(np.float32), 0.0, 1.0) * sunlit
     share = sky_share[:, None]
-    colour *= facing[:, None] * SUN + share * SKY + (1.0 - share) * AROUND
+    shine = facing[:, None] * SUN + share * SKY + (1.0 - share) * AROUND
+    # A painted value is read by its colour: light and shadow only hint at the shape.
+    shine[painted] = PAINT_PLAIN + (1.0 - PAINT_PLAIN) * shine[painted]
+    colour *= shine
     air = np.exp(-sample.distance / HAZE_M).astype(np.float32)[:, None]
     out: NDArray[np.float32] = colour * air + (1.0 - air) * HORIZON
     return out
 
 
-def _paint(surfaces: Surfaces, sample: Sample, colour: NDArray[np.float32]) -> None:
-    """Lay the paint upon the colours of points on the terrain."""
+def _paint(surfaces: Surfaces, sample: Sample, colour: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Lay the paint upon the colours of points on the terrain; gives the points that took it."""
     if surfaces.paint is None:
-        return
+        return np.empty(0, dtype=np.int64)
     raster, colours = surfaces.paint
     index = np.flatnonzero(surfaces.painted[sample.face])
     rows, cols = raster.grid.rows_cols(sample.points[index, 0], sample.points[index, 1])
@@ -324,6 +329,7 @@ def _paint(surfaces: Surfaces, sample: Sample, colour: NDArray[np.float32]) -> N
     known = np.isfinite(values)
     if known.any():
         colour[index[known]] = linear(np.asarray(colours(values[known]))[:, :3])
+    return index[known]
 
 
 def sky_colours(look: Look, rays: NDArray[np.float64]) -> NDArray[np.float32]:

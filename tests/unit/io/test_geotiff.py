@@ -11,7 +11,7 @@ from rasterio.transform import Affine
 from tests.tolerances import WARPED_HEIGHT_M
 from twin.errors import InputError
 from twin.frame import Frame
-from twin.io.geotiff import compound_crs, raster_info, read_raster, write_cog
+from twin.io.geotiff import compound_crs, raster_info, raster_way, read_raster, write_cog
 from twin.model.raster import Grid, Raster
 from twin.region import Region
 
@@ -177,6 +177,24 @@ def test_a_file_of_another_crs_is_sampled_where_the_cells_are(tmp_path):
     assert 0.02 < np.isnan(whole.values).mean() < 0.3
     with pytest.raises(InputError, match="beside"):
         read_raster(path, frame, region=Region(9000, 9000, 9100, 9100))
+
+
+def test_a_belgian_change_of_datum_is_made_or_refused_never_guessed(tmp_path, frame):
+    """Lambert 72 into Lambert 2008: with the grid exact, without it only on request; 111 m off is the trap."""
+    x, y = 232445.0, 143905.0
+    path = write_tif(
+        tmp_path / "a.tif", slope(300, 300), crs="EPSG:6190", transform=Affine(1, 0, x - 150, 0, -1, y + 150)
+    )
+    way = raster_way(path, frame, accepted_accuracy_m=0.3)
+    assert not way.identity and 0 < way.accuracy_m <= 0.3
+    raster = read_raster(path, frame, region=Region(-60, -50, 60, 40), accepted_accuracy_m=0.3)
+    corner = raster.values[0, 0]
+    east, north, _ = way.apply(np.array([[x, y, 0.0]]))[0]
+    assert (east - x, north - y) == pytest.approx((500_002, 500_010.4), abs=1.0)
+    local = frame.to_local(np.array([[east, north]]))[0]
+    row, col = (int(v[0]) for v in raster.grid.rows_cols(local[:1], local[1:]))
+    assert raster.values[row, col] == pytest.approx(60 + 0.1 * 150 - 0.3 * 150, abs=0.35)
+    assert np.isfinite(corner)
 
 
 @pytest.mark.parametrize("kind", ["float32", "float64", "bool"])

@@ -229,6 +229,20 @@ def test_degrees_are_moved_into_the_frame(tmp_path):
     assert any("moved from" in note for note in layer.notes)
 
 
+def test_an_outline_that_cannot_be_moved_fails_alone(tmp_path):
+    """A quarter of the globe away a transverse Mercator has no answer."""
+    frame = Frame(CRS.from_epsg(32631), "unknown", (680000, 5608000))
+    here = [[5.5, 50.6], [5.501, 50.6], [5.501, 50.601], [5.5, 50.6]]
+    there = [[5.5, 50.6], [95.0, 0.0], [5.501, 50.601], [5.5, 50.6]]
+    features = [
+        ({"id": name}, {"type": "Polygon", "coordinates": [ring]})
+        for name, ring in (("a", here), ("b", there))
+    ]
+    layer = read_footprints(write_features(tmp_path / "f.geojson", features, epsg=None), frame)
+    assert [f.id for f in layer.footprints] == ["a"]
+    assert [(f.object_id, f.reason) for f in layer.failures] == [("b", "not_transformable")]
+
+
 def test_a_polygon_by_its_name(tmp_path, frame):
     path = tmp_path / "site.geojson"
     shapes = [
