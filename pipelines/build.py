@@ -15,9 +15,11 @@ from pipelines.inputs import Inputs, read_inputs
 from pipelines.provenance import HashCache, Step, forget, is_done, mark_done, step, versions
 from pipelines.site import EXISTING, Site
 from twin.buildings.lod12 import reconstruct_lod12
+from twin.buildings.outline import building_footprint
 from twin.errors import InputError
 from twin.io.atomic import plain, remove, sha256_file, sha256_json, write_json
-from twin.io.cityjson import CityModel, read_city, read_citymodel, write_city
+from twin.io.cityjson import CityModel, read_city, read_citymodel
+from twin.io.cityjson_write import write_city
 from twin.io.geotiff import read_raster, write_cog
 from twin.io.vector import read_footprints
 from twin.model.objects import Building, CityObject, Failure, Footprint, Tree
@@ -62,7 +64,7 @@ def build(site: Site, reporter: Reporter, workers: int = 1) -> Built:
     ground = read_ground(site, inputs, city, reporter, workers)
     terrain = make_terrain(site, ground, city, reporter)
     buildings, failures = make_buildings(site, inputs, ground, terrain, city, reporter, workers)
-    trees = make_trees(site, ground, buildings, reporter)
+    trees = make_trees(site, ground, terrain, buildings, reporter)
     built = collect(site, inputs, ground, terrain, (buildings, trees, failures), city)
     files = write_model(site, built, made)
     mark_done(site.out, made, files)
@@ -74,9 +76,7 @@ def build_step(site: Site, inputs: Inputs) -> Step:
     """What the model depends on."""
     cache = HashCache.load(site.out / ".steps" / "hashes.json")
     hashes = {str(path): cache.sha256(path) for path in inputs.files()}
-    names = {
-        path.name + ":" + digest[:12]: digest for path, digest in hashes.items() for path in [Path(path)]
-    }
+    names = {f"{Path(path).name}:{digest[:12]}": digest for path, digest in hashes.items()}
     if inputs.table is not None:
         names["class table"] = sha256_json([inputs.table.name, plain(dict(inputs.table.codes))])
     settings = site.settings.model_dump(mode="json")
@@ -188,16 +188,20 @@ def one_building(footprint: Footprint, z: np.ndarray, sampler: TinSampler) -> Bu
 
 
 def make_trees(
-    site: Site, ground: gather.Ground, buildings: list[Building], reporter: Reporter
+    site: Site,
+    ground: gather.Ground,
+    terrain: Terrain,
+    buildings: list[Building],
+    reporter: Reporter,
 ) -> tuple[Tree, ...]:
     """Simple crowns from the canopy, where the points know vegetation."""
     if not site.settings.trees.detect or ground.canopy is None:
         return ()
     with reporter.step("Trees"):
-        outlines = [gather.outline(b) for b in buildings]
+        outlines = [building_footprint(b) for b in buildings]
         return detect_trees(
             ground.canopy,
-            ground.filled_ground(),
+            terrain.dtm,
             [polygon for polygon in outlines if polygon is not None],
             min_height_m=site.settings.trees.min_height_m,
         )
@@ -246,7 +250,7 @@ def write_model(site: Site, built: Built, made: Step) -> list[Path]:
     )
     files = [city, folder / "terrain" / "dtm.tif"]
     tags = {"TWIN_STEP": made.key, "TWIN_VERTICAL_DATUM": scene.frame.vertical}
-    write_cog(files[1], terrain.dtm, tags=tags, description="DTM: bare ground", unit="m")
+    write_cog(files[1], terrain.dtm, tags=tags, description="DTM: bare ground", unit="metre")
     for name, raster, text in (
         ("dsm", terrain.dsm, "DSM: surface with roofs and trees"),
         ("filled", terrain.filled, "1 where the DTM was interpolated"),
@@ -255,7 +259,7 @@ def write_model(site: Site, built: Built, made: Step) -> list[Path]:
         if raster is None:
             remove(path)
             continue
-        write_cog(path, raster, tags=tags, description=text, unit="m" if name == "dsm" else "")
+        write_cog(path, raster, tags=tags, description=text, unit="metre" if name == "dsm" else "")
         files.append(path)
     write_json(report, report_of(site, built, made))
     return [*files, report]
@@ -334,9 +338,9 @@ def load(site: Site) -> Built:
     if filled_path.exists():
         mask = read_raster(filled_path, frame, what="mask")
         filled = Raster(mask.grid, np.nan_to_num(mask.values) > 0)
-    if model.terrain is None:
+    if model.terrain_mesh is None:
         raise InputError(f"{city}: holds no terrain; run `twin build {site.folder}` again")
-    terrain = Terrain(dtm, model.terrain, float(report["terrain"]["tin_max_error_m"]), dsm, filled)
+    terrain = Terrain(dtm, model.terrain_mesh, float(report["terrain"]["tin_max_error_m"]), dsm, filled)
     digest = sha256_json([sha256_file(city), sha256_file(folder / "terrain" / "dtm.tif")])
     scene = Scene(EXISTING, digest, terrain, model.buildings, (), model.trees, model.others)
     failures = [Failure(f["id"], f["reason"], f["detail"]) for f in report["failures"]]

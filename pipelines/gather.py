@@ -82,7 +82,7 @@ class CloudReader:
 
             use_grid_folder(Path(self.grids))
         return iter_clouds(
-            info.path,
+            info,
             self.table,
             self.frame,
             ref=self.ref,

@@ -17,6 +17,7 @@ from pipelines.config import TwinSettings, parse, parse_study, parse_views
 from pipelines.console import Reporter
 from pipelines.inputs import Inputs, expand_points, read_inputs
 from pipelines.site import Site, open_site
+from twin.buildings.outline import Outline, building_footprint
 from twin.errors import InputError, UsageError
 from twin.frame import Frame, crs_name
 from twin.io.atomic import remove, write_text
@@ -26,7 +27,6 @@ from twin.io.geotiff import raster_info
 from twin.io.las import LasInfo, class_counts, read_las_info
 from twin.io.vector import choose_layer, read_footprints
 from twin.region import Region
-from twin.study.outlines import building_outline
 
 STUDY_YEAR = 2026
 """Year of the default study days; the sun of another year differs by minutes of arc."""
@@ -252,7 +252,7 @@ def area_value(text: str, folder: Path) -> Any:
     return relative(Path(name), folder) + (f"#{fragment}" if fragment else "")
 
 
-def outlines_of(site: Site, inputs: Inputs, notes: list[str]) -> list[shapely.Polygon]:
+def outlines_of(site: Site, inputs: Inputs, notes: list[str]) -> list[Outline]:
     """Building outlines, local space, to find a free standpoint."""
     settings = site.settings.inputs.footprints
     if settings is not None and inputs.footprints is not None:
@@ -270,11 +270,11 @@ def outlines_of(site: Site, inputs: Inputs, notes: list[str]) -> list[shapely.Po
         place = site.settings.site
         model = read_citymodel(inputs.citymodel, inputs.frame, crs_text=place.crs, heights=place.heights)
         notes.extend(model.notes)
-        return [p for p in (building_outline(b) for b in model.buildings) if p is not None]
+        return [p for p in (building_footprint(b) for b in model.buildings) if p is not None]
     return []
 
 
-def free_spot(region: Region, outlines: list[shapely.Polygon]) -> tuple[float, float]:
+def free_spot(region: Region, outlines: list[Outline]) -> tuple[float, float]:
     """The point nearest to the middle of a region that keeps 4 m from every building, local space [m]."""
     cx, cy = region.centre
     step = max(2.0, min(region.width, region.height) / 60)
@@ -291,7 +291,7 @@ def free_spot(region: Region, outlines: list[shapely.Polygon]) -> tuple[float, f
     return float(x[order][best]), float(y[order][best])
 
 
-def first_files(site: Site, inputs: Inputs, outlines: list[shapely.Polygon]) -> dict[Path, str]:
+def first_files(site: Site, inputs: Inputs, outlines: list[Outline]) -> dict[Path, str]:
     """A sunlight study, a viewshed and two views."""
     frame, region = inputs.frame, inputs.region
     east, north = (float(v) for v in frame.to_world(np.array([free_spot(region, outlines)]))[0])

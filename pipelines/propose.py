@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import shapely
 
 from pipelines.config import (
@@ -29,7 +30,6 @@ from twin.model.proposal import PlacedModel, Proposal, Removal, Scenario, Volume
 from twin.model.scene import Scene
 from twin.terrain.sampler import TinSampler
 
-UNIT_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "in": 0.0254}
 DEFAULT_UP = {".glb": "y", ".gltf": "y", ".obj": "z", ".stl": "z"}
 
 
@@ -96,12 +96,17 @@ def load_proposal(
 
 def _check_phases(settings: ProposalSettings, path: Path, order: list[str]) -> None:
     """Phases must be in the plan, ids of parts must differ."""
-    for kind, parts in (("volume", settings.volume), ("model", settings.model), ("remove", settings.remove)):
-        for number, part in enumerate(parts):
-            if part.phase is not None and part.phase not in order:
+    parts: dict[str, list[str | None]] = {
+        "volume": [v.phase for v in settings.volume],
+        "model": [m.phase for m in settings.model],
+        "remove": [r.phase for r in settings.remove],
+    }
+    for kind, phases in parts.items():
+        for number, phase in enumerate(phases):
+            if phase is not None and phase not in order:
                 known = ", ".join(order) or "none: plan.toml declares none"
                 raise InputError(
-                    f"{path}: key '{kind}.{number}.phase': no phase {part.phase!r}; known: {known}"
+                    f"{path}: key '{kind}.{number}.phase': no phase {phase!r}; known: {known}"
                 )
     ids = [v.id for v in settings.volume] + [m.id or Path(m.file).stem for m in settings.model]
     for part_id in sorted(ids):
@@ -134,7 +139,7 @@ def _model(
     anchor: AnchorSettings = settings.anchor
     height = anchor.height
     if height is None:
-        local = frame.to_local([[anchor.east, anchor.north]])
+        local = frame.to_local(np.array([[anchor.east, anchor.north]]))
         height = float(sampler.heights(local)[0])
         if height != height:
             raise InputError(

@@ -178,7 +178,7 @@ def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings) -> Viewshe
     """The study's settings as the library takes them, with the observer in local space."""
     eye = settings.observer
     frame = run.base.scene.frame
-    x, y = frame.to_local([[eye.east, eye.north]])[0]
+    x, y = frame.to_local(np.array([[eye.east, eye.north]]))[0]
     ground = float(TinSampler(run.base.scene.terrain.tin).heights(np.array([[x, y]]))[0])
     if np.isnan(ground):
         raise InputError(

@@ -51,3 +51,29 @@ SHADOW_TIP_M = 0.05
 
 LIFT_M = 0.007
 """Points stand 5 mm above the ground, and the engine lifts its rays by 2 mm more."""
+
+# Buildings, trees and proposed volumes
+
+FOOT_M = 0.02
+"""Foot of a wall against the terrain's triangles: 8 mm of thinning, 1 cm of folds between the samples."""
+
+OUTLINE_M = 0.006
+"""Outlines are rounded to 1 mm and simplified at 5 mm."""
+
+PRISM_VOLUME_M3 = 1e-6
+"""Volume of a prism two ways: float64 at local coordinates, some thousand cubic metres."""
+
+TREE_PLACE_M = 1.1
+"""Stem against the top of a known crown: two cells of 0.5 m, where a third of the cells has no return."""
+
+TREE_HEIGHT_M = 0.6
+"""Highest return against the true top: the top cell may be empty, and crowns fall off from it."""
+
+TREE_RADIUS_SHARE = 0.25
+"""Crown radius by area: the flooding stops at a share of the height, and small crowns are few cells."""
+
+DELFT_ROOF_M = 0.5
+"""90th percentile of the roofs against another tool's: other classes, other ties at edges."""
+
+DELFT_ROOF_SHARE = 0.75
+"""Share of 160 roofs within that: some outlines are roofed with glass or differ by what counts as roof."""

@@ -25,8 +25,8 @@ from twin.region import Region
 
 Progress = Callable[[float, float, str], None]
 
-PILOT_TILES = 6
-"""So many tiles at most are scanned sparsely to settle the pulse spacing."""
+PILOT_TILES, PILOT_INSET_M = 6, 140.0
+"""So many tiles at most are scanned sparsely as a whole to settle the spacing; of more, the middle 220 m."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +124,10 @@ def _local(world: Region, size: SampleSize) -> Region:
 
 
 def _scanner(town: Town, tiles: list[tuple[str, Region]], workers: int) -> Scanner:
-    """The scanner, its spacing settled on a spread of tiles."""
-    step = max(1, len(tiles) // PILOT_TILES)
-    pilot = [_local(world, town.size) for _, world in tiles[::step]]
+    """The scanner, its spacing settled on whole tiles where they are few, else on the middle of each."""
+    pilot = [_local(world, town.size) for _, world in tiles]
+    if len(tiles) > PILOT_TILES:
+        pilot = [region.buffered(-PILOT_INSET_M) for region in pilot]
     return calibrated(town, pack(town), workers, pilot)
 
 

@@ -17,7 +17,7 @@ from pipelines.sample.things import TrueBuilding, plane_of
 from pipelines.sample.town import Town
 from twin.frame import Frame
 from twin.io.atomic import write_text
-from twin.io.cityjson import write_city
+from twin.io.cityjson_write import write_city
 from twin.io.geotiff import write_cog
 from twin.model.objects import Building
 from twin.model.raster import Grid, Raster
@@ -45,11 +45,7 @@ def write_truth(folder: Path, town: Town, rows: list[Drawn]) -> None:
         folder / "solids.city.jsonl",
         frame=frame,
         buildings=true_buildings(town),
-        terrain=None,
-        trees=(),
-        others=(),
         metadata={"title": "Synthetic valley (sample): true solids", "synthetic": True},
-        sequence=True,
     )
     write_cog(
         folder / "ground.tif",

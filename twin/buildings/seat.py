@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from twin.model.arrays import readonly
 from twin.terrain.sampler import TinSampler
 
-SPACING_M = 0.25
-"""First spacing of the samples along an edge [m]."""
+SPACING_M = 0.125
+"""First spacing of the samples along an edge [m]: a quarter of the usual cell, so that the corner of a
+triangle that an edge cuts off is seen."""
 
 KINK_M = 0.005
 """An interval is halved while the ground at its middle is farther than this from the straight line [m].
 A single kink shows at the middle with at least half its size, so what stays hidden is below 0.01 m."""
 
-ROUNDS = 6
-"""Halvings: 0.25 m down to 4 mm."""
+ROUNDS = 5
+"""Halvings: 0.125 m down to 4 mm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -134,7 +134,7 @@ def parse_crs(text: str, heights: str | None = None) -> tuple[CRS, str]:
     check_projected_metric(plan)
     if heights is None or heights == UNKNOWN_DATUM:
         return plan, vertical
-    stated = crs_name(read_crs(heights))
+    stated = vertical_name(read_crs(heights))
     if not read_crs(heights).is_vertical:
         raise InputError(f"heights = {heights!r} is no vertical datum; Ostend (DNG, TAW) is EPSG:5710")
     if vertical not in (UNKNOWN_DATUM, stated):
@@ -163,8 +163,13 @@ def split_crs(crs: CRS) -> tuple[CRS, str, float]:
         plan = plan.source_crs
     factor = float(vertical.axis_info[0].unit_conversion_factor) if vertical.axis_info else 1.0
     sibling = METRE_SIBLING.get(vertical.to_epsg(min_confidence=70) or 0)
-    name = sibling or crs_name(vertical)
-    return plan, name, factor
+    return plan, sibling or vertical_name(vertical), factor
+
+
+def vertical_name(crs: CRS) -> str:
+    """``EPSG:5710`` where a vertical CRS has a code, also as part of a compound one; else its own name."""
+    code = crs.to_epsg(min_confidence=25)
+    return f"EPSG:{code}" if code is not None else crs_name(crs)
 
 
 def spatial_ref(crs: CRS) -> SpatialRef:

@@ -49,8 +49,8 @@ def volume_building(volume: Volume, proposal_id: str, sampler: TinSampler) -> Bu
     """
     where = f"proposal {proposal_id!r}, volume {volume.id!r}"
     height = _height(volume, where)
-    polygon = clean_polygon(volume.polygon)
-    if polygon is None or not volume.polygon.is_valid:
+    polygon = clean_polygon(volume.polygon) if volume.polygon.is_valid else None
+    if polygon is None:
         raise InputError(f"{where}: the footprint is not a valid polygon with an area; draw it again")
     profile = ground_profile(polygon, sampler)
     if profile is None:

@@ -329,7 +329,8 @@ def _paint(surfaces: Surfaces, sample: Sample, colour: NDArray[np.float32]) -> N
     known = np.isfinite(values)
     if known.any():
         colour[index[known]] = linear(np.asarray(colours(values[known]))[:, :3])
-    return index[known]
+    taken: NDArray[np.int64] = index[known]
+    return taken
 
 
 def sky_colours(look: Look, rays: NDArray[np.float64]) -> NDArray[np.float32]:

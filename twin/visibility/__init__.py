@@ -1,1 +1,1 @@
-"""What blocks this ray? One seam over Embree, WGSL compute and a plain reference; usable on its own."""
+"""One seam: what blocks this ray? Takes bare arrays; import from the modules."""

@@ -1,90 +1,207 @@
-"""The seam: devices, the caster protocol, and the one place that chooses an engine."""
+"""The seam: one question to one of several engines, and the one place where the device is chosen."""
 
 from __future__ import annotations
 
 import logging
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args
 
-from twin.errors import MissingDependencyError
-from twin.visibility.occluders import Occluders
-from twin.visibility.rays import Caster, Device, Hits
-from twin.visibility.reference import ReferenceCaster
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-log = logging.getLogger("twin.visibility")
+from twin.errors import InputError, MissingDependencyError
+from twin.visibility.occluders import HeightField, Occluders
+
+log = logging.getLogger(__name__)
 
 DeviceChoice = Literal["auto", "gpu", "cpu", "reference"]
+"""What a user may ask for."""
+
+NO_EMBREE = (
+    "embreex is missing: `pip install embreex` (wheels for Linux x86-64, Windows and macOS on Apple silicon, "
+    "none for Linux on Arm)"
+)
 
 
-def adapters() -> list[str]:
-    """GPU adapters of this machine, for people; empty where there is none or no driver."""
-    try:
-        from twin.visibility.gpu import list_adapters
-    except ImportError:
-        return []
-    return [f"{a.name} ({a.kind})" for a in list_adapters()]
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where rays are cast.
+
+    Parameters
+    ----------
+    kind
+        Kind of processor.
+    engine
+        ``embree`` (CPU), ``wgsl`` (GPU compute) or ``reference`` (NumPy, slow).
+    adapter
+        The engine's version or the GPU's name and driver.
+    """
+
+    kind: Literal["cpu", "gpu"]
+    engine: Literal["reference", "embree", "wgsl"]
+    adapter: str
+
+    @property
+    def label(self) -> str:
+        """Text for the provenance of a result."""
+        return f"{self.kind}, {self.engine} ({self.adapter})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hits:
+    """First hits of rays.
+
+    Parameters
+    ----------
+    distance
+        (n,) float64 from the origin of the ray [m]; infinite where there is none.
+    face
+        (n,) int32, number of the face; -1 where there is none.
+    """
+
+    distance: NDArray[np.float64]
+    face: NDArray[np.int32]
+
+
+class Caster(Protocol):
+    """Answers what blocks rays, for one set of occluders. Grazing counts as free."""
+
+    @property
+    def device(self) -> Device:
+        """Where it runs."""
+        ...
+
+    def occluded(
+        self, origins: ArrayLike, directions: ArrayLike, max_distance: ArrayLike | None = None
+    ) -> NDArray[np.bool_]:
+        """Whether something blocks each ray.
+
+        Parameters
+        ----------
+        origins
+            (n, 3) local space [m].
+        directions
+            (n, 3), or (3,) for all, unit vectors.
+        max_distance
+            (n,), or one for all, [m]; None looks to infinity.
+
+        Returns
+        -------
+        (n,) bool
+
+        Raises
+        ------
+        InputError
+            Shapes that do not fit, values that are not finite, directions that are not of length 1.
+        """
+        ...
+
+    def first_hit(
+        self, origins: ArrayLike, directions: ArrayLike, max_distance: ArrayLike | None = None
+    ) -> Hits:
+        """What each ray meets first; parameters and errors as ``occluded``.
+
+        Where two faces lie at the same distance, any of them is named.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give threads and memory back; the caster cannot be used afterwards."""
+        ...
 
 
 def choose_device(choice: DeviceChoice = "auto") -> Device:
-    """The device of a run; the only function that decides.
+    """The device for a choice: the only place where this is decided.
 
-    ``auto`` takes a hardware GPU where there is one, else Embree on the CPU, else the reference with a word.
-    Software adapters are taken only for an explicit ``gpu``.
+    Parameters
+    ----------
+    choice
+        ``auto``: a GPU where there is a real one, else the CPU; ``gpu``: a GPU, or an adapter in software;
+        ``cpu``: Embree, or the slow reference where its wheel is missing; ``reference``.
 
     Raises
     ------
     MissingDependencyError
-        An explicit choice that this machine lacks.
+        A GPU was asked for and there is none, or its driver or package is missing.
+    InputError
+        An unknown choice.
     """
+    if choice not in get_args(DeviceChoice):
+        raise InputError(f"a device is one of {', '.join(get_args(DeviceChoice))}; got {choice!r}")
     if choice == "reference":
-        return Device("cpu", "reference", "NumPy float64")
-    if choice in ("auto", "gpu"):
-        found = _gpu(choice == "gpu")
-        if found is not None:
-            return found
+        return Device("cpu", "reference", f"NumPy {np.__version__}, float64")
+    if choice == "cpu":
+        return _cpu()
+    from twin.visibility import gpu
+
+    try:
+        device = gpu.find_device(software=choice == "gpu")
+    except MissingDependencyError as error:
         if choice == "gpu":
-            raise MissingDependencyError(
-                "no GPU adapter was found: install a Vulkan, Metal or D3D12 driver "
-                "(Debian without a GPU: apt-get install mesa-vulkan-drivers), or use --device cpu"
-            )
-    try:
-        from twin.visibility.embree import version
-    except ImportError:
-        if choice == "cpu":
-            raise MissingDependencyError(
-                "embreex is not installed (it has no wheel for Linux on Arm): pip install embreex, "
-                "or use --device gpu, or --device reference, which is slow"
-            ) from None
-        log.warning("embreex is missing: rays are cast by the reference engine, which is slow")
-        return Device("cpu", "reference", "NumPy float64")
-    return Device("cpu", "embree", f"embreex {version()}")
+            raise
+        cpu = _cpu()
+        log.info("rays are cast on the %s: %s", cpu.label, error)
+        return cpu
+    log.info("rays are cast on the %s", device.label)
+    return device
 
 
-def _gpu(software: bool) -> Device | None:
+def _cpu() -> Device:
+    from twin.visibility import embree
+
+    version = embree.version()
+    if version is not None:
+        return Device("cpu", "embree", f"embreex {version}")
+    log.warning("%s; falling back to the reference engine, which is slow", NO_EMBREE)
+    return choose_device("reference")
+
+
+def adapters() -> list[str]:
+    """The GPU adapters of this machine as lines of text; none where wgpu or a driver is missing."""
+    from twin.visibility import gpu
+
     try:
-        from twin.visibility.gpu import list_adapters
-    except ImportError:
-        return None
-    found = list_adapters()
-    hardware = [a for a in found if a.kind != "CPU"]
-    if hardware:
-        return Device("gpu", "wgsl", hardware[0].name)
-    if software and found:
-        log.warning("no hardware GPU: the shaders run on the software adapter %s", found[0].name)
-        return Device("gpu", "wgsl", found[0].name)
-    return None
+        return gpu.adapter_names()
+    except MissingDependencyError as error:
+        log.info("no GPU adapter: %s", error)
+        return []
 
 
 def make_caster(occluders: Occluders, device: Device, threads: int = 1) -> Caster:
-    """A caster for some occluders on a device; height fields are triangulated except for the reference."""
+    """A caster for some occluders on a device.
+
+    Parameters
+    ----------
+    occluders
+        Triangles, or a height field. Embree and WGSL take a height field as two triangles to the quad of four
+        cell centres (``twin.visibility.heightfield``); the reference reads it at every crossing of a row or
+        column.
+    device
+        From ``choose_device``.
+    threads
+        Threads of the CPU engine; the result does not depend on it.
+
+    Raises
+    ------
+    MissingDependencyError
+        The device is not there (any more), or has too little memory.
+    InputError
+        A number of threads below 1, a height field beyond the extent of float32 rays.
+    """
+    if threads < 1:
+        raise InputError(f"a caster needs at least 1 thread; got {threads}")
     if device.engine == "reference":
+        from twin.visibility.reference import ReferenceCaster
+
         return ReferenceCaster(occluders, device)
+    if isinstance(occluders, HeightField):
+        from twin.visibility.heightfield import heightfield_to_triangles
+
+        occluders = heightfield_to_triangles(occluders)
     if device.engine == "embree":
         from twin.visibility.embree import EmbreeCaster
 
         return EmbreeCaster(occluders, device, threads)
     from twin.visibility.gpu import GpuCaster
 
-    return GpuCaster(occluders, device, threads)
-
-
-__all__ = ["Caster", "Device", "DeviceChoice", "Hits", "adapters", "choose_device", "make_caster"]
+    return GpuCaster(occluders, device)

@@ -1,129 +1,144 @@
-"""Triangle rays on the CPU by Embree, through embreex; the only file that imports it."""
+"""Triangles on the CPU: Embree through embreex."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from typing import Any
 
 import numpy as np
-from embreex import rtcore_scene
-from embreex.mesh_construction import TriangleMesh
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from twin.visibility.occluders import HeightField, Occluders, heightfield_to_triangles
-from twin.visibility.rays import Device, Hits, ray_arrays
-from twin.visibility.tolerances import GRAZE_TOLERANCE_M
+from twin.errors import MissingDependencyError
+from twin.visibility.caster import NO_EMBREE, Device, Hits
+from twin.visibility.occluders import Triangles
+from twin.visibility.rays import Rays, from_nearby, occlusion_rays, sight_rays, slices
 
-BATCH = 1 << 16
-"""Rays per call: small enough to share out over threads, large enough to forget the call."""
+CHUNK = 1 << 15
+"""Rays that one thread takes at a time; the result does not depend on it."""
 
-NEVER = np.float32(1e37)
-"""What embreex takes as endless [m]."""
+ENDLESS = np.float32(1e30)
+"""Length of a ray that nothing ends [m]."""
 
 
-def version() -> str:
-    """Version of embreex."""
-    return metadata.version("embreex")
+def version() -> str | None:
+    """Version of embreex; None where it is missing or does not load."""
+    try:
+        import embreex.rtcore_scene  # noqa: F401
+
+        return metadata.version("embreex")
+    except (ImportError, metadata.PackageNotFoundError):
+        return None
 
 
 class EmbreeCaster:
-    """Casts rays against triangles; the engine lets other threads run meanwhile.
+    """A scene of Embree, with its robust traversal.
+
+    Without it, rays leak through shared edges: of rays aimed at the edges of a closed ground of a million
+    faces, 3.8 % went through; with it only such as graze a ridge, at four fifths of the speed. embreex lets go
+    of the interpreter while it traces, so that plain threads scale.
 
     Parameters
     ----------
-    occluders
-        Triangles, or a height field, which is triangulated.
+    triangles
+        What blocks.
     device
-        What to call itself.
+        From ``choose_device``.
     threads
-        Threads that share the rays; the result does not depend on it.
+        Threads that trace.
+
+    Raises
+    ------
+    MissingDependencyError
+        embreex is missing.
     """
 
-    def __init__(self, occluders: Occluders, device: Device, threads: int = 1) -> None:
-        self.device = device
-        triangles = heightfield_to_triangles(occluders) if isinstance(occluders, HeightField) else occluders
-        self._empty = not len(triangles.faces)
-        used = triangles.vertices[np.unique(triangles.faces)] if not self._empty else triangles.vertices
-        # From the middle of the scene float32 loses least.
-        self._middle = (used.min(axis=0) + used.max(axis=0)) / 2 if len(used) else np.zeros(3)
-        self._scene = rtcore_scene.EmbreeScene()
-        if not self._empty:
-            near = (triangles.vertices - self._middle).astype(np.float32)
-            self._mesh = TriangleMesh(self._scene, near, np.ascontiguousarray(triangles.faces))
-            probe = np.zeros((1, 3), np.float32)
-            self._scene.run(probe, np.array([[0, 0, 1]], np.float32), query="OCCLUDED")
-        self._threads = max(1, threads)
-        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+    def __init__(self, triangles: Triangles, device: Device, threads: int = 1) -> None:
+        try:
+            from embreex.mesh_construction import TriangleMesh
+            from embreex.rtcore_scene import EmbreeScene
+        except ImportError as error:
+            raise MissingDependencyError(NO_EMBREE) from error
+        self._device = device
+        self._threads = threads
+        self._pool: ThreadPoolExecutor | None = None
+        self._scene: Any = None
+        self._mesh: Any = None
+        self._empty = len(triangles.faces) == 0
+        if self._empty:
+            return
+        used = triangles.vertices[triangles.faces.ravel()]
+        self._low, self._high = used.min(axis=0), used.max(axis=0)
+        self._scene = EmbreeScene(robust=True)
+        self._mesh = TriangleMesh(
+            self._scene, triangles.vertices.astype(np.float32), np.array(triangles.faces, dtype=np.int32)
+        )
+        # The first query builds the tree; it must be done before threads ask.
+        self._scene.run(np.zeros((1, 3), np.float32), np.array([[0, 0, 1]], np.float32), query="OCCLUDED")
+
+    @property
+    def device(self) -> Device:
+        """Where it runs."""
+        return self._device
 
     def occluded(
-        self,
-        origins: NDArray[Any],
-        directions: NDArray[Any],
-        max_distance: NDArray[Any] | float | None = None,
+        self, origins: ArrayLike, directions: ArrayLike, max_distance: ArrayLike | None = None
     ) -> NDArray[np.bool_]:
-        """Whether anything blocks each ray; see ``twin.visibility.rays.Caster``."""
-        start, way, limit = ray_arrays(origins, directions, max_distance)
-        blocked = np.zeros(len(start), dtype=bool)
-        endless = max_distance is None
+        """Whether something blocks each ray; see ``Caster.occluded``."""
+        rays = occlusion_rays(origins, directions, max_distance)
+        out = np.zeros(len(rays), dtype=bool)
+        if self._empty:
+            return out
+        rays = from_nearby(rays, self._low, self._high)
 
-        def one(part: slice) -> None:
-            rays = self._rays(start[part], way[part], GRAZE_TOLERANCE_M)
-            reach = None if endless else self._reach(limit[part])
-            answer = self._scene.run(*rays, dists=reach, query="OCCLUDED")
-            blocked[part] = answer >= 0
+        def trace(rows: slice) -> None:
+            start, towards, reach = _single(rays.part(rows))
+            found = self._scene.run(start, towards, dists=reach, query="OCCLUDED")
+            out[rows] = (found >= 0) & (rays.reach[rows] >= 0)
 
-        self._share(one, len(start))
-        return blocked
+        self._each(trace, len(rays))
+        return out
 
     def first_hit(
-        self,
-        origins: NDArray[Any],
-        directions: NDArray[Any],
-        max_distance: NDArray[Any] | float | None = None,
+        self, origins: ArrayLike, directions: ArrayLike, max_distance: ArrayLike | None = None
     ) -> Hits:
-        """The nearest face along each ray."""
-        start, way, limit = ray_arrays(origins, directions, max_distance)
-        distance, face = np.full(len(start), np.inf), np.full(len(start), -1, dtype=np.int32)
-        endless = max_distance is None
+        """What each ray meets first; see ``Caster.first_hit``."""
+        rays = sight_rays(origins, directions, max_distance)
+        distance, face = np.full(len(rays), np.inf), np.full(len(rays), -1, dtype=np.int32)
+        if self._empty:
+            return Hits(distance, face)
+        rays = from_nearby(rays, self._low, self._high)
 
-        def one(part: slice) -> None:
-            rays = self._rays(start[part], way[part], 0.0)
-            reach = None if endless else self._reach(limit[part])
-            answer = self._scene.run(*rays, dists=reach, query="INTERSECT", output=1)
-            hit = answer["primID"] >= 0
-            face[part] = np.where(hit, answer["primID"], -1)
-            distance[part] = np.where(hit, answer["tfar"].astype(np.float64) + GRAZE_TOLERANCE_M, np.inf)
+        def trace(rows: slice) -> None:
+            start, towards, reach = _single(rays.part(rows))
+            found = self._scene.run(start, towards, dists=reach, query="INTERSECT", output=1)
+            hit = (found["primID"] >= 0) & (rays.reach[rows] >= 0)
+            distance[rows] = np.where(hit, found["tfar"] + rays.skipped[rows], np.inf)
+            face[rows] = np.where(hit, found["primID"], -1)
 
-        self._share(one, len(start))
+        self._each(trace, len(rays))
         return Hits(distance, face)
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Give threads and memory back."""
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
+        self._mesh = self._scene = None
 
-    def _rays(
-        self, start: NDArray[np.float64], way: NDArray[np.float64], lift: float
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        begin = start - self._middle + GRAZE_TOLERANCE_M * way
-        begin[:, 2] += lift
-        return begin.astype(np.float32), np.ascontiguousarray(way, dtype=np.float32)
-
-    @staticmethod
-    def _reach(limit: NDArray[np.float64]) -> NDArray[np.float32]:
-        # embreex takes distances from where the ray begins, which is one tolerance in.
-        near = np.clip(limit - 2 * GRAZE_TOLERANCE_M, 0.0, float(NEVER))
-        return near.astype(np.float32)
-
-    def _share(self, one: Any, count: int) -> None:
-        if self._empty or not count:
+    def _each(self, trace: Callable[[slice], None], count: int) -> None:
+        """Run ``trace`` on slices of ``count`` rays, in threads."""
+        if self._threads == 1 or count <= CHUNK:
+            for rows in slices(count, CHUNK):
+                trace(rows)
             return
-        parts = [slice(i, min(i + BATCH, count)) for i in range(0, count, BATCH)]
-        if self._pool is None or len(parts) == 1:
-            for part in parts:
-                one(part)
-        else:
-            for done in self._pool.map(one, parts):
-                del done
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="rays")
+        list(self._pool.map(trace, slices(count, CHUNK)))
+
+
+def _single(rays: Rays) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Rays in float32. embreex reads past the end of arrays that are too short; these have their full length."""
+    reach = np.clip(rays.reach, 0.0, ENDLESS).astype(np.float32)
+    return rays.origins.astype(np.float32), rays.directions.astype(np.float32), reach

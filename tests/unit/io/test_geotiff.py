@@ -180,7 +180,7 @@ def test_a_file_of_another_crs_is_sampled_where_the_cells_are(tmp_path):
 
 
 def test_a_belgian_change_of_datum_is_made_or_refused_never_guessed(tmp_path, frame):
-    """Lambert 72 into Lambert 2008: with the grid exact, without it only on request; 111 m off is the trap."""
+    """Lambert 72 into Lambert 2008: exact with the grid, without it on request only; not 111 m off."""
     x, y = 232445.0, 143905.0
     path = write_tif(
         tmp_path / "a.tif", slope(300, 300), crs="EPSG:6190", transform=Affine(1, 0, x - 150, 0, -1, y + 150)

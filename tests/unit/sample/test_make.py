@@ -13,6 +13,7 @@ from pipelines.sample.sizes import sample_size
 from pipelines.site import open_site
 from twin.classify.tables import load_class_table
 from twin.errors import UsageError
+from twin.io.cityjson import read_citymodel
 from twin.io.geotiff import read_raster
 from twin.io.las import iter_clouds, read_las_info
 from twin.io.vector import read_footprints
@@ -47,7 +48,7 @@ def test_points_read_back(made: SampleSummary) -> None:
     for path in sorted(made.folder.glob("data/*.laz")):
         info = read_las_info(path)
         assert not info.notes
-        count += sum(len(c) for c in iter_clouds(path, table, frame, ref=None, extra={}))
+        count += sum(len(c) for c in iter_clouds(info, table, frame, ref=None, extra={}))
     assert count == made.points == sum(n for _, n in made.classes)
     assert 6 not in dict(made.classes)
 
@@ -75,3 +76,11 @@ def test_a_wrong_size_or_seed_is_refused(tmp_path: Path) -> None:
         make_sample(tmp_path, "large")
     with pytest.raises(UsageError, match="seed"):
         make_sample(tmp_path, "small", -1)
+
+
+def test_the_true_solids_read_back(made: SampleSummary) -> None:
+    frame = sample_size("small").frame()
+    model = read_citymodel(made.folder / "truth/solids.city.jsonl", frame)
+    assert len(model.buildings) == made.buildings
+    assert not model.failures
+    assert all(b.geometries[0].is_solid and b.geometries[0].lod == "2.2" for b in model.buildings)

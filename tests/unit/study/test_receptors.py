@@ -13,7 +13,7 @@ from twin.model.objects import Building, Tree
 from twin.model.raster import Grid
 from twin.model.surface import Surface
 from twin.study.occluders import face_table, scene_occluders
-from twin.study.outlines import building_outline
+from twin.buildings.outline import building_footprint
 from twin.study.receptors import SURFACE_LIFT_M, ground_receptors
 
 
@@ -89,10 +89,10 @@ def test_grid_of_another_frame_is_refused() -> None:
 
 def test_outline_of_a_building_and_its_parts() -> None:
     building = box("b", (3, 4), (10, 6, 5), 30.0)
-    outline = building_outline(building)
+    outline = building_footprint(building)
     assert outline is not None
     assert outline.area == pytest.approx(60.0, rel=1e-3)
     assert outline.centroid.coords[0] == pytest.approx((3, 4), abs=0.01)
     far = Building("two", FRAME, building.geometries, parts=(box("part", (40, 0), (4, 4, 4)),))
-    assert building_outline(far).area == pytest.approx(76.0, rel=1e-3)
-    assert building_outline(Building("none", FRAME)) is None
+    assert building_footprint(far).area == pytest.approx(76.0, rel=1e-3)
+    assert building_footprint(Building("none", FRAME)) is None
