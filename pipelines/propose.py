@@ -105,9 +105,7 @@ def _check_phases(settings: ProposalSettings, path: Path, order: list[str]) -> N
         for number, phase in enumerate(phases):
             if phase is not None and phase not in order:
                 known = ", ".join(order) or "none: plan.toml declares none"
-                raise InputError(
-                    f"{path}: key '{kind}.{number}.phase': no phase {phase!r}; known: {known}"
-                )
+                raise InputError(f"{path}: key '{kind}.{number}.phase': no phase {phase!r}; known: {known}")
     ids = [v.id for v in settings.volume] + [m.id or Path(m.file).stem for m in settings.model]
     for part_id in sorted(ids):
         if ids.count(part_id) > 1:

@@ -224,7 +224,7 @@ def write_study(
     write_csv(table, rows)
     files.append(table)
     context = sheets.SheetContext(run.site, run.base, scene, run.device.label, study_id, settings)
-    files.extend(sheets.write_sheets(context, comparison, folder / "plates", tick))
+    files.extend(sheets.write_sheets(context, comparison, folder / "plates", tick, run.threads))
     manifest = folder / "manifest.json"
     write_json(manifest, manifest_of(run, study_id, settings, scene, comparison, made, files))
     return [*files, manifest]

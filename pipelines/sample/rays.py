@@ -18,6 +18,9 @@ MAX_RETURNS = 5
 DEAD_ZONE_M = 1.0
 """Two returns of one pulse are never closer than this along the ray [m]."""
 
+SPENT_SHARE = 0.15
+"""Share of the returns from twigs after which too little light is left for another."""
+
 GROUND_CODE, VEGETATION_CODE, WATER_CODE = 2, 4, 9
 ON_ROOF, ON_WALL, ON_GROUND, IN_CROWN = 0, 1, 2, 3
 """What a return came from."""
@@ -221,8 +224,8 @@ def trace(
 
 
 @njit
-def settle(hits: Floats, count: int) -> int:
-    """Sort the returns by distance and drop those too close behind another; at most five stay."""
+def settle(hits: Floats, count: int, key: np.uint64) -> int:
+    """Sort the returns by distance; drop those too close behind another or past the pulse's strength."""
     for i in range(1, count):
         k = i
         while k > 0 and hits[k, 0] < hits[k - 1, 0]:
@@ -237,4 +240,6 @@ def settle(hits: Floats, count: int) -> int:
             for m in range(4):
                 hits[kept, m] = hits[i, m]
             kept += 1
+            if hits[i, 2] == IN_CROWN and uniform(key, 900 + i) < SPENT_SHARE:
+                break
     return kept

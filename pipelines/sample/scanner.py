@@ -157,7 +157,7 @@ def _scan_lines(
                 continue
             if max(y0, y1) < bounds[1] - 0.5 or min(y0, y1) > bounds[3] + 0.5:
                 continue
-            count = settle(hits, trace(ray, key, high, corner, grids, bodies, hits))
+            count = settle(hits, trace(ray, key, high, corner, grids, bodies, hits), key)
             for k in range(count):
                 if not _keeps(key, int(hits[k, 1]), ray[5]):
                     continue

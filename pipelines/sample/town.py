@@ -168,11 +168,11 @@ class Town:
 
 
 KINDS: dict[str, tuple[float, float, float, float, float]] = {
-    "street": (9.5, 1.0, 0.30, 0.28, 0.34),
-    "broadleaf": (14.0, 2.5, 0.30, 0.25, 0.26),
-    "wood": (17.0, 2.5, 0.21, 0.35, 0.22),
+    "street": (9.5, 1.0, 0.30, 0.28, 0.22),
+    "broadleaf": (14.0, 2.5, 0.30, 0.25, 0.17),
+    "wood": (17.0, 2.5, 0.21, 0.35, 0.15),
     "conifer": (15.0, 3.0, 0.19, 0.12, 0.9),
-    "garden": (6.0, 1.5, 0.32, 0.25, 0.34),
+    "garden": (6.0, 1.5, 0.32, 0.25, 0.24),
     "shrub": (2.0, 0.5, 0.55, 0.1, 0.9),
 }
 """Height mean and spread [m], crown radius / height, crown base / height, returns per metre, leaf-off."""

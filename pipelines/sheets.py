@@ -1,0 +1,354 @@
+"""The sheets of a study: which maps, in which colours, with which words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.build import Built
+from pipelines.config import StudySettings, ViewshedStudySettings
+from pipelines.console import Ticker
+from pipelines.site import EXISTING, Site
+from pipelines.workers import map_tasks
+from twin import __version__
+from twin.buildings.outline import building_footprint
+from twin.model.raster import Raster
+from twin.model.results import SunInstant, SunlightResult, ViewshedResult
+from twin.model.scene import Scene
+from twin.study.compare import Comparison, sunlight_table, viewshed_table
+from twin.terrain.sampler import aligned
+from viewers import palette
+from viewers.plate import BaseMap, Legend, Panel, SheetInfo, write_sheet
+from viewers.words import day_text, instant_text, number, sun_text, word
+
+
+@dataclass(frozen=True, slots=True)
+class SheetContext:
+    """What every sheet of a study and scenario shares."""
+
+    site: Site
+    base: Built
+    scene: Scene
+    device: str
+    study_id: str
+    settings: StudySettings
+
+    @property
+    def language(self) -> str:
+        """fr or en."""
+        return self.site.settings.site.language
+
+    def say(self, key: str) -> str:
+        """A phrase in the site's language."""
+        return word(key, self.language)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One sheet, ready to draw in any process."""
+
+    name: str
+    panels: tuple[Panel, ...]
+    legend: Legend
+    info: SheetInfo
+
+
+def write_sheets(
+    context: SheetContext, comparison: Comparison, folder: Path, tick: Ticker, workers: int = 1
+) -> list[Path]:
+    """Write all sheets of a comparison; gives the files."""
+    grid = _any_raster(comparison).grid
+    base = base_map(context, grid)
+    sheets = sun_sheets(context, comparison) if isinstance(comparison.existing, SunlightResult) else []
+    if isinstance(comparison.existing, ViewshedResult):
+        sheets = sight_sheets(context, comparison)
+    draw = partial(_draw, folder, base)
+    return [path for files in map_tasks(draw, sheets, workers, tick) for path in files]
+
+
+def _draw(folder: Path, base: BaseMap, sheet: Sheet) -> list[Path]:
+    return write_sheet(folder / sheet.name, sheet.panels, base, sheet.legend, sheet.info)
+
+
+def _any_raster(comparison: Comparison) -> Raster:
+    result = comparison.existing
+    if isinstance(result, ViewshedResult):
+        return result.visible
+    return next(iter(result.hours.values()))
+
+
+def base_map(context: SheetContext, grid: Any) -> BaseMap:
+    """Relief on the study's grid and the outlines of what stands, goes and comes."""
+    scene, before = context.scene, context.base.scene
+    removed = set(scene.removed)
+    gone = [b for b in before.buildings if b.id in removed]
+    observer = None
+    if isinstance(context.settings, ViewshedStudySettings):
+        eye = context.settings.observer
+        x, y = scene.frame.to_local(np.array([[eye.east, eye.north]]))[0]
+        observer = (float(x), float(y))
+    return BaseMap(
+        aligned(before.terrain.dtm, grid),
+        _outlines(scene.buildings),
+        _outlines(gone),
+        _outlines(scene.proposed),
+        observer,
+    )
+
+
+def _outlines(buildings: Any) -> tuple[Any, ...]:
+    return tuple(o for o in (building_footprint(b) for b in buildings) if o is not None)
+
+
+def _info(
+    context: SheetContext, title: str, subtitle: str, lines: tuple[str, ...], method: tuple[str, ...]
+) -> SheetInfo:
+    place = context.site.settings.site
+    return SheetInfo(
+        title=title,
+        subtitle=subtitle,
+        site=place.name,
+        scenario=context.scene.scenario,
+        scene_hash=context.scene.hash,
+        language=context.language,
+        frame=context.scene.frame,
+        lines=lines,
+        method=method,
+        attribution=place.attribution,
+        synthetic=place.synthetic,
+        software=f"valley-twin {__version__}",
+    )
+
+
+def sun_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
+    """Per date the hours before, after and their change; per instant the shadows in three tints."""
+    before, after = comparison.existing, comparison.proposed
+    if not isinstance(before, SunlightResult):
+        return []
+    rows = {str(row["date"]): row for row in sunlight_table(comparison)}
+    sheets: list[Sheet] = []
+    for date, raster in before.hours.items():
+        later = after.hours[date] if isinstance(after, SunlightResult) else None
+        sheets.extend(_hours_sheets(context, date, raster, later, rows[date], before.method))
+    plates = after.plates if isinstance(after, SunlightResult) else (None,) * len(before.plates)
+    for (sun, old), new in zip(before.plates, plates, strict=True):
+        sheets.append(_instant_sheet(context, sun, old, new[1] if new else None, before.method))
+    return sheets
+
+
+def _hours_sheets(
+    context: SheetContext,
+    date: str,
+    old: Raster,
+    new: Raster | None,
+    row: Mapping[str, Any],
+    method: Mapping[str, Any],
+) -> list[Sheet]:
+    import datetime as dt
+
+    language = context.language
+    day = day_text(dt.date.fromisoformat(date), language)
+    ramp = palette.hours_ramp(float(row["longest_h"]))
+    legend = Legend(
+        f"{context.say('hours_of_sun')}, {context.say('hours_unit')}", _ramp_entries(ramp, context)
+    )
+    words = (*sun_method(context, method, date), f"{context.say('engine')} {context.device}")
+    mean = f"{context.say('existing')}: {context.say('mean')} {_hours(row['mean_existing_h'], language)}"
+    lines = [f"{context.say('longest')}: {_hours(row['longest_h'], language)}", mean]
+    title = context.settings.title or context.say("hours_of_sun")
+    panels = [Panel(context.say("existing"), ramp.paint(old.values), old.grid)]
+    if new is not None:
+        lines.append(
+            f"{context.say('proposed')}: {context.say('mean')} {_hours(row['mean_proposed_h'], language)}"
+        )
+        panels.append(Panel(context.say("proposed"), ramp.paint(new.values), new.grid, True))
+    info = _info(context, title, day, tuple(lines), words)
+    sheets = [Sheet(f"hours-{date}", tuple(panels), legend, info)]
+    if new is not None:
+        change = palette.change_ramp()
+        image = change.paint(new.values - old.values)
+        loss = f"{context.say('area_lost')}: {number(row['area_losing_over_1h_m2'], 0, language)} m²"
+        legend = Legend(
+            f"{context.say('change_of_hours')}, {context.say('change_unit')}", _change_entries(context)
+        )
+        panel = Panel(f"{context.say('difference')}: {context.scene.scenario}", image, new.grid, True)
+        info = _info(context, title, f"{context.say('change_of_hours')}, {day}", (*lines, loss), words)
+        sheets.append(Sheet(f"difference-{date}", (panel,), legend, info))
+    return sheets
+
+
+def _hours(value: Any, language: str) -> str:
+    return "-" if value is None else f"{number(float(value), 2, language)} h"
+
+
+def _ramp_entries(ramp: palette.Ramp, context: SheetContext) -> tuple[tuple[palette.Colour, str], ...]:
+    """Classes from many hours down to few."""
+    language, rows = context.language, []
+    for k, colour in enumerate(ramp.colours):
+        low = number(ramp.limits[k], 1 if ramp.limits[k] % 1 else 0, language)
+        if k + 1 < len(ramp.limits):
+            high = number(ramp.limits[k + 1], 1 if ramp.limits[k + 1] % 1 else 0, language)
+            rows.append((colour, f"{low} - {high} h"))
+        else:
+            rows.append((colour, f"{low} h {context.say('and_more')}"))
+    return tuple(reversed(rows))
+
+
+def _change_entries(context: SheetContext) -> tuple[tuple[palette.Colour, str], ...]:
+    ramp, language = palette.change_ramp(), context.language
+    labels = []
+    for k in range(len(ramp.colours)):
+        low = ramp.limits[k]
+        high = ramp.limits[k + 1] if k + 1 < len(ramp.limits) else None
+        if k == 0:
+            labels.append(f"< {number(ramp.limits[1], 0, language)} h")
+        elif high is None:
+            labels.append(f"> +{number(low, 0, language)} h")
+        elif low < 0 < high:
+            labels.append(f"± {number(high, 2, language)} h: {context.say('no_change')}")
+        else:
+            labels.append(f"{_signed(low, language)} … {_signed(high, language)} h")
+    return tuple(zip(ramp.colours, labels, strict=True))
+
+
+def _signed(value: float, language: str) -> str:
+    digits = 0 if value % 1 == 0 else 2
+    return ("+" if value > 0 else "") + number(value, digits, language).replace("-", "−")
+
+
+def sun_method(context: SheetContext, method: Mapping[str, Any], date: str | None) -> tuple[str, ...]:
+    """The phrases of rule 6: step, heights, limits, trees."""
+    language = context.language
+    words = []
+    if date is not None:
+        step = method["days"][date]["step_min"]
+        words.append(
+            f"{context.say('step')} {number(float(step), 0 if float(step) % 1 == 0 else 1, language)} min"
+        )
+    words += [
+        f"{context.say('cell')} {number(float(method['cell_size_m']), 2, language)} m",
+        f"{context.say('sample_height')} {number(float(method['sample_height_m']), 2, language)} m",
+        f"{context.say('min_altitude')} {number(float(method['min_altitude_deg']), 1, language)}°",
+        context.say("true_sun"),
+        context.say("trees_in") if getattr(context.settings, "trees", True) else context.say("trees_out"),
+        context.say("grazing"),
+    ]
+    return tuple(words)
+
+
+def _instant_sheet(
+    context: SheetContext, sun: SunInstant, old: Raster, new: Raster | None, method: Mapping[str, Any]
+) -> Sheet:
+    language = context.language
+    image = shadow_image(old.values, new.values if new is not None else None)
+    entries = [(palette.SHADE, context.say("shade"))]
+    if new is not None:
+        entries += [
+            (palette.NEW_SHADE, context.say("new_shade")),
+            (palette.GONE_SHADE, context.say("gone_shade")),
+        ]
+    facts = [sun_text(sun, language)]
+    if sun.altitude_deg <= 0:
+        facts.append(context.say("below_horizon"))
+    words = (*sun_method(context, method, None), f"{context.say('engine')} {context.device}")
+    title = (
+        f"{context.settings.title}: {context.say('shadow')}"
+        if context.settings.title
+        else context.say("shadow")
+    )
+    info = _info(context, title, instant_text(sun, language), tuple(facts), words)
+    state = context.scene.scenario if new is not None else context.say(EXISTING)
+    panel = Panel(f"{context.say('shadow')}: {state}", image, old.grid, new is not None)
+    return Sheet(
+        f"sun-{sun.utc:%Y-%m-%dT%H%MZ}", (panel,), Legend(context.say("legend"), tuple(entries)), info
+    )
+
+
+def shadow_image(old: NDArray[Any], new: NDArray[Any] | None) -> NDArray[np.uint8]:
+    """Shadows as RGBA: what stays, what comes, what goes; lit ground stays clear."""
+    image = np.zeros((*old.shape, 4), dtype=np.uint8)
+    was = old == 0
+    if new is None:
+        image[was] = (*palette.SHADE, 255)
+        return image
+    now = new == 0
+    image[was & now] = (*palette.SHADE, 255)
+    image[now & ~was] = (*palette.NEW_SHADE, 255)
+    image[was & (new == 1)] = (*palette.GONE_SHADE, 255)
+    return image
+
+
+def sight_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
+    """The viewshed before, after, and what changes, on one sheet."""
+    before, after = comparison.existing, comparison.proposed
+    if not isinstance(before, ViewshedResult):
+        return []
+    language = context.language
+    old = before.visible.values
+    new = after.visible.values if isinstance(after, ViewshedResult) else None
+    image = np.zeros((*old.shape, 4), dtype=np.uint8)
+    image[old == 1 if new is None else (old == 1) & (new == 1)] = (*palette.SEEN, 255)
+    entries = [(palette.SEEN, context.say("seen"))]
+    if new is not None:
+        image[(new == 1) & (old != 1)] = (*palette.NEWLY_SEEN, 255)
+        image[(old == 1) & (new == 0)] = (*palette.NEWLY_HIDDEN, 255)
+        entries += [
+            (palette.NEWLY_SEEN, context.say("newly_seen")),
+            (palette.NEWLY_HIDDEN, context.say("newly_hidden")),
+        ]
+    row = viewshed_table(comparison)[0]
+    facts = [
+        f"{context.say('visible_area')}, {context.say('existing')}: {_area(row['visible_existing_m2'], language)}"
+    ]
+    if new is not None:
+        facts.append(
+            f"{context.say('visible_area')}, {context.say('proposed')}: {_area(row['visible_proposed_m2'], language)}"
+        )
+    title = context.settings.title or context.say("viewshed")
+    info = _info(context, title, _eye_text(context), tuple(facts), sight_method(context))
+    state = context.scene.scenario if new is not None else context.say(EXISTING)
+    panel = Panel(f"{context.say('viewshed')}: {state}", image, before.visible.grid, new is not None)
+    return [Sheet("viewshed", (panel,), Legend(context.say("legend"), tuple(entries)), info)]
+
+
+def _area(value: Any, language: str) -> str:
+    return "-" if value is None else f"{number(float(value), 0, language)} m²"
+
+
+def _eye_text(context: SheetContext) -> str:
+    settings = context.settings
+    if not isinstance(settings, ViewshedStudySettings):
+        return ""
+    eye = settings.observer
+    height = (
+        f"{number(eye.above_ground_m, 2, context.language)} m {context.say('above_ground')}"
+        if eye.above_ground_m is not None
+        else f"{number(eye.height_m or 0.0, 2, context.language)} m"
+    )
+    return f"{context.say('observer')}: E {eye.east:.1f} N {eye.north:.1f}, {height}"
+
+
+def sight_method(context: SheetContext) -> tuple[str, ...]:
+    """How the viewshed was made."""
+    settings, language = context.settings, context.language
+    if not isinstance(settings, ViewshedStudySettings):
+        return ()
+    bend = (
+        f"{context.say('curvature')} {number(settings.refraction_k, 2, language)}, R = 6371 km"
+        if settings.curvature
+        else context.say("no_curvature")
+    )
+    return (
+        f"{context.say('cell')} {number(settings.cell_size_m, 2, language)} m",
+        f"{context.say('target_height')} {number(settings.target_height_m, 2, language)} m",
+        bend,
+        context.say("trees_in") if settings.trees else context.say("trees_out"),
+        context.say("grazing"),
+        f"{context.say('engine')} {context.device}",
+    )

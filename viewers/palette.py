@@ -1,0 +1,120 @@
+"""Colours: surfaces of the model, and classes of results; ramps that colour-blind readers can tell apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.model.surface import Surface
+
+Colour = tuple[int, int, int]
+"""sRGB, 0 to 255."""
+
+SURFACES: dict[Surface | str, Colour] = {
+    Surface.TERRAIN: (206, 209, 190),
+    Surface.GROUND: (178, 172, 160),
+    Surface.WALL: (233, 228, 218),
+    Surface.ROOF: (196, 121, 96),
+    Surface.OUTER_CEILING: (210, 204, 194),
+    Surface.OUTER_FLOOR: (210, 204, 194),
+    Surface.WINDOW: (150, 176, 196),
+    Surface.DOOR: (150, 120, 96),
+    Surface.WATER: (122, 166, 190),
+    Surface.VEGETATION: (124, 154, 98),
+    Surface.BRIDGE: (186, 184, 180),
+    Surface.LAND_USE: (201, 208, 178),
+    Surface.TRAFFIC_AREA: (190, 188, 186),
+    Surface.AUXILIARY_TRAFFIC_AREA: (200, 199, 190),
+    Surface.UNKNOWN: (220, 214, 204),
+    Surface.OTHER: (210, 206, 198),
+    "proposed_roof": (240, 160, 60),
+    "proposed_wall": (250, 205, 140),
+}
+"""Existing buildings in plaster and tile, proposals in orange."""
+
+POINT_CLASSES: dict[int, Colour] = {
+    0: (160, 160, 160),
+    1: (190, 190, 190),
+    2: (168, 132, 92),
+    3: (150, 200, 120),
+    4: (110, 170, 80),
+    5: (60, 130, 50),
+    6: (200, 80, 60),
+    9: (70, 130, 200),
+    14: (230, 60, 160),
+    15: (200, 120, 200),
+    17: (130, 130, 150),
+    64: (214, 126, 84),
+    65: (90, 150, 70),
+    66: (140, 140, 140),
+}
+"""Points by the toolkit's class."""
+
+
+def surface_colours() -> dict[Surface | str, Colour]:
+    """Colour per face type; ``proposed_roof`` and ``proposed_wall`` for what a scenario adds."""
+    return dict(SURFACES)
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """Classes of values: n + 1 limits and n colours; the last class is open above where ``open_end``."""
+
+    limits: tuple[float, ...]
+    colours: tuple[Colour, ...]
+    open_end: bool = True
+
+    def paint(self, values: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """RGBA (rows, cols, 4) of a raster's values; transparent where NaN."""
+        index = np.clip(np.searchsorted(self.limits, values, side="right") - 1, 0, len(self.colours) - 1)
+        out = np.zeros((*values.shape, 4), dtype=np.uint8)
+        out[..., :3] = np.array(self.colours, dtype=np.uint8)[index]
+        out[..., 3] = np.where(np.isfinite(values), 255, 0)
+        return out
+
+
+# Sampled from cividis (Nunez, Anderton, Renslow 2018), dark for shade, bright for sun.
+_CIVIDIS: tuple[Colour, ...] = (
+    (0, 32, 77),
+    (0, 49, 110),
+    (50, 68, 108),
+    (82, 87, 109),
+    (108, 106, 114),
+    (133, 126, 120),
+    (159, 147, 117),
+    (188, 169, 107),
+    (217, 193, 91),
+    (255, 234, 70),
+)
+# Losses towards brown-orange, gains towards blue-green (after ColorBrewer's BrBG and PuOr ideas).
+_LOSS: tuple[Colour, ...] = ((127, 39, 4), (189, 82, 10), (236, 131, 43), (253, 190, 117))
+_NONE: Colour = (240, 240, 238)
+_GAIN: tuple[Colour, ...] = ((166, 206, 213), (84, 160, 178), (22, 104, 128), (1, 60, 82))
+
+
+def hours_ramp(longest_h: float) -> Ramp:
+    """Hours of sun in ten classes up to the longest day [h]; the step is a round number of hours."""
+    step = next((s for s in (0.5, 1.0, 1.5, 2.0) if longest_h <= s * len(_CIVIDIS)), 2.0)
+    return Ramp(tuple(step * k for k in range(len(_CIVIDIS))), _CIVIDIS)
+
+
+def change_ramp() -> Ramp:
+    """Change of the hours of sun [h]: loss in orange, gain in blue, within a quarter of an hour none."""
+    limits = (-24.0, -4.0, -2.0, -1.0, -0.25, 0.25, 1.0, 2.0, 4.0)
+    return Ramp(limits, (*_LOSS, _NONE, *_GAIN))
+
+
+SHADE: Colour = (120, 124, 136)
+"""Shadow that is there already."""
+NEW_SHADE: Colour = (204, 76, 2)
+"""Shadow that a proposal adds."""
+GONE_SHADE: Colour = (65, 160, 175)
+"""Shadow that goes with what is removed."""
+SEEN: Colour = (244, 208, 63)
+"""Ground that is seen before and after."""
+NEWLY_SEEN: Colour = (65, 160, 175)
+NEWLY_HIDDEN: Colour = (204, 76, 2)
+EXISTING_FILL: Colour = (150, 146, 142)
+PROPOSED_LINE: Colour = (178, 24, 43)

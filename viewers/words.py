@@ -1,0 +1,130 @@
+"""What sheets, captions and windows say, in French and English."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from twin.model.results import SunInstant
+
+WORDS: dict[str, tuple[str, str]] = {
+    "hours_of_sun": ("Heures d'ensoleillement", "Hours of sun"),
+    "change_of_hours": ("Variation de l'ensoleillement", "Change of the hours of sun"),
+    "shadow": ("Ombres portées", "Cast shadows"),
+    "viewshed": ("Bassin visuel", "Viewshed"),
+    "overview": ("Avant / après", "Before / after"),
+    "existing": ("Situation existante", "Existing state"),
+    "proposed": ("Situation projetée", "Proposed state"),
+    "difference": ("Différence", "Difference"),
+    "legend": ("Légende", "Legend"),
+    "hours_unit": ("heures [h]", "hours [h]"),
+    "change_unit": ("projeté - existant [h]", "proposed - existing [h]"),
+    "no_change": ("sans changement notable", "no notable change"),
+    "shade": ("ombre existante", "existing shadow"),
+    "new_shade": ("ombre ajoutée par le projet", "shadow added by the proposal"),
+    "gone_shade": ("ombre supprimée", "shadow removed"),
+    "seen": ("sol visible", "visible ground"),
+    "newly_seen": ("sol devenu visible", "ground newly visible"),
+    "newly_hidden": ("sol devenu caché", "ground newly hidden"),
+    "hidden": ("sol caché", "hidden ground"),
+    "observer": ("observateur", "observer"),
+    "existing_building": ("bâtiment existant", "existing building"),
+    "proposed_building": ("volume projeté", "proposed volume"),
+    "removed_building": ("bâtiment démoli", "removed building"),
+    "no_value": ("sans valeur (bâti, hors relief)", "no value (buildings, no ground)"),
+    "date": ("Date", "Date"),
+    "legal": ("heure légale", "legal time"),
+    "solar": ("heure solaire vraie", "apparent solar time"),
+    "sun": ("Soleil", "Sun"),
+    "altitude": ("hauteur", "altitude"),
+    "azimuth": ("azimut (nord vrai)", "azimuth (true north)"),
+    "scale": ("Échelle", "Scale"),
+    "at_a3": ("sur A3", "on A3"),
+    "grid_north": ("nord de la grille", "grid north"),
+    "true_north": ("nord vrai", "true north"),
+    "scenario": ("Scénario", "Scenario"),
+    "state": ("État", "State"),
+    "crs": ("Coordonnées", "Coordinates"),
+    "heights": ("altitudes", "heights"),
+    "method": ("Méthode", "Method"),
+    "engine": ("moteur", "engine"),
+    "step": ("pas de temps", "time step"),
+    "sample_height": ("hauteur des points", "sample height"),
+    "min_altitude": ("hauteur solaire minimale", "minimum sun altitude"),
+    "true_sun": ("hauteur vraie, sans réfraction", "true altitude, no refraction"),
+    "cell": ("maille", "cell"),
+    "trees_in": ("arbres opaques inclus", "trees included, opaque"),
+    "trees_out": ("sans les arbres", "without trees"),
+    "target_height": ("hauteur de la cible", "target height"),
+    "curvature": ("courbure et réfraction, k =", "curvature and refraction, k ="),
+    "no_curvature": ("sans courbure ni réfraction", "no curvature, no refraction"),
+    "grazing": ("rasant = visible, ensoleillé", "grazing = visible, lit"),
+    "source": ("Sources", "Sources"),
+    "synthetic": ("DONNÉES SYNTHÉTIQUES - lieu fictif", "SYNTHETIC DATA - an invented place"),
+    "longest": ("durée maximale", "longest possible"),
+    "and_more": ("et plus", "and more"),
+    "eye": ("Œil", "Eye"),
+    "above_ground": ("au-dessus du sol", "above ground"),
+    "bearing": ("direction (nord vrai)", "bearing (true north)"),
+    "field_of_view": ("champ horizontal", "horizontal field of view"),
+    "area_lost": ("surface perdant plus de 1 h", "area losing more than 1 h"),
+    "mean": ("moyenne", "mean"),
+    "visible_area": ("surface visible", "visible area"),
+    "window_keys": (
+        "1 existant, 2 projeté, flèches gauche/droite : heure, m/j/d : 21 mars/juin/décembre, s : image",
+        "1 existing, 2 proposed, left/right arrows: time, m/j/d: 21 March/June/December, s: picture",
+    ),
+    "terrain": ("Terrain", "Terrain"),
+    "buildings": ("Bâtiments", "Buildings"),
+    "proposals": ("Projets", "Proposals"),
+    "trees": ("Arbres", "Trees"),
+    "other": ("Autres", "Others"),
+    "shadows": ("Ombres", "Shadows"),
+    "time": ("Heure légale", "Legal time"),
+    "below_horizon": ("le soleil est couché", "the sun is down"),
+}
+MONTHS_FR = (
+    "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
+)
+MONTHS_EN = (
+    "January February March April May June July August September October November December".split()  # noqa: SIM905
+)
+
+
+def word(key: str, language: str) -> str:
+    """The phrase of a key in ``fr`` or ``en``."""
+    return WORDS[key][0 if language == "fr" else 1]
+
+
+def day_text(date: dt.date, language: str) -> str:
+    """A date in words: 21 mars 2026, 21 March 2026."""
+    months = MONTHS_FR if language == "fr" else MONTHS_EN
+    return f"{date.day} {months[date.month - 1]} {date.year}"
+
+
+def number(value: float, digits: int, language: str) -> str:
+    """A number with the decimal sign of the language."""
+    text = f"{value:.{digits}f}"
+    return text.replace(".", ",") if language == "fr" else text
+
+
+def clock(hours: float) -> str:
+    """Hours of a day as h:mm, rounded to the minute."""
+    minutes = round(hours * 60) % (24 * 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def instant_text(sun: SunInstant, language: str) -> str:
+    """Date, legal, solar and UTC time of an instant."""
+    zone = sun.legal.tzname() or ""
+    return (
+        f"{day_text(sun.legal.date(), language)}, {sun.legal:%H:%M} {word('legal', language)} ({zone}), "
+        f"{clock(sun.solar_hour)} {word('solar', language)}, {sun.utc:%H:%M} UTC"
+    )
+
+
+def sun_text(sun: SunInstant, language: str) -> str:
+    """Where the sun stands."""
+    return (
+        f"{word('sun', language)}: {word('altitude', language)} {number(sun.altitude_deg, 1, language)}°, "
+        f"{word('azimuth', language)} {number(sun.azimuth_true_deg, 1, language)}°"
+    )
