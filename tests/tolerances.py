@@ -77,3 +77,11 @@ DELFT_ROOF_M = 0.5
 
 DELFT_ROOF_SHARE = 0.75
 """Share of 160 roofs within that: some outlines are roofed with glass or differ by what counts as roof."""
+
+# Formats
+
+FORMAT_PLACE_M = 0.001
+"""A corner in any file against its place in the world: float32 of local metres in GLB, 0.1 mm in OBJ and CityJSON."""
+
+GLB_VOLUME_SHARE = 1e-5
+"""Volume of a box of some metres from float32 corners 100 m off the origin: 4e-6 m on each."""

@@ -60,10 +60,15 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def utf8(text: str) -> bytes:
+    """UTF-8 of any text; half a surrogate pair, which JSON may hold and UTF-8 may not, becomes a '?'."""
+    return text.encode("utf-8", "replace")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with LF line ends."""
     with writing(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8"))
+        temporary.write_bytes(utf8(text))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -83,7 +88,7 @@ def sha256_file(path: Path) -> str:
 def sha256_json(value: Any) -> str:
     """SHA-256 of the canonical JSON of a value (sorted keys, no spaces), hexadecimal."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return hashlib.sha256(utf8(text)).hexdigest()
 
 
 def plain(value: Any) -> Any:

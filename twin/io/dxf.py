@@ -60,14 +60,15 @@ def write_dxf(
     shift = np.array([*placement.frame.origin, 0.0]) if absolute else np.zeros(3)
     if absolute:
         record.update(offset_east_m=0, offset_north_m=0)
-    before = ezdxf.options.write_fixed_meta_data_for_testing
-    ezdxf.options.write_fixed_meta_data_for_testing = True
+    cad: Any = ezdxf  # its stubs do not export what its manual documents
+    before = cad.options.write_fixed_meta_data_for_testing
+    cad.options.write_fixed_meta_data_for_testing = True
     try:
-        document = ezdxf.new("R2010", units=6)
+        document = cad.new("R2010", units=6)
         document.header["$INSUNITS"] = 6
         for name, colour in ACI.items():
             document.layers.add(name, color=colour)
-        space: Any = document.modelspace()
+        space = document.modelspace()
         for item in items:
             corners = (item.mesh.vertices + shift)[item.mesh.faces]
             codes = item.mesh.semantics.tolist()
@@ -78,7 +79,7 @@ def write_dxf(
         with writing(path) as temporary:
             document.saveas(temporary)
     finally:
-        ezdxf.options.write_fixed_meta_data_for_testing = before
+        cad.options.write_fixed_meta_data_for_testing = before
     sidecar = path.with_name(path.name + ".json")
     write_json(sidecar, record)
     return [path, sidecar]

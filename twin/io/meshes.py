@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from twin.errors import InputError
 from twin.frame import Frame
-from twin.io.atomic import plain, write_json, writing
+from twin.io.atomic import plain, utf8, write_json, write_text, writing
 from twin.io.axes import metres_of, y_up_to_z_up, z_up_to_y_up
 from twin.model.surface import CITYJSON_NAMES, Surface
 
@@ -251,7 +251,7 @@ class _Glb:
             del document[empty]
         if not self._size:
             del document["buffers"]
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+        text = utf8(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
         text += b" " * (-len(text) % 4)
         body = b"".join(self._chunks)
         parts = [struct.pack("<II", len(text), 0x4E4F534A), text]
@@ -282,31 +282,32 @@ def write_obj(
         record.update(offset_east_m=0, offset_north_m=0)
     library = path.with_suffix(".mtl")
     materials: dict[str, Colour] = {}
-    with writing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
+    with writing(path) as temporary, temporary.open("wb") as stream:
         for key, value in record.items():
-            stream.write(f"# {key}: {_line(value)}\n")
-        stream.write(f"mtllib {library.name}\n")
+            stream.write(utf8(f"# {key}: {_line(value)}\n"))
+        stream.write(utf8(f"mtllib {library.name}\n"))
         start = 1
         for item in items:
             points = item.mesh.vertices + shift
-            stream.write(f"g {_line(item.id).replace(' ', '_')}\n")
-            stream.writelines(f"v {x:.4f} {y:.4f} {z:.4f}\n" for x, y, z in points.tolist())
+            stream.write(utf8(f"g {_line(item.id).replace(' ', '_')}\n"))
+            stream.writelines(f"v {x:.4f} {y:.4f} {z:.4f}\n".encode() for x, y, z in points.tolist())
             for code in np.unique(item.mesh.semantics).tolist():
                 name = f"{surface_name(code)}_{item.status}"
                 materials[name] = colour_of(item, code, colours)
-                stream.write(f"usemtl {name}\n")
+                stream.write(utf8(f"usemtl {name}\n"))
                 faces = item.mesh.faces[item.mesh.semantics == code] + start
-                stream.writelines(f"f {a} {b} {c}\n" for a, b, c in faces.tolist())
+                stream.writelines(f"f {a} {b} {c}\n".encode() for a, b, c in faces.tolist())
             start += len(points)
-    with writing(library) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
-        for name, colour in sorted(materials.items()):
-            shades = " ".join(f"{c / 255.0:.4f}" for c in colour)
-            stream.write(f"newmtl {name}\nKd {shades}\nKa 0 0 0\nKs 0 0 0\n")
+    lines = []
+    for name, colour in sorted(materials.items()):
+        shades = " ".join(f"{c / 255.0:.4f}" for c in colour)
+        lines.append(f"newmtl {name}\nKd {shades}\nKa 0 0 0\nKs 0 0 0\n")
+    write_text(library, "".join(lines))
     sidecar = path.with_name(path.name + ".json")
     write_json(sidecar, record)
     return [path, library, sidecar]
 
 
 def _line(value: Any) -> str:
-    """Text of a file on one line: line breaks would start a new command."""
-    return " ".join(str(value).split())
+    """Text of a file on one line: a line break would start a new command, a backslash join the next line."""
+    return " ".join(str(value).replace("\\", "/").split())
