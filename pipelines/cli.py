@@ -35,6 +35,9 @@ app = typer.Typer(
 )
 
 SiteArgument = Annotated[Path, typer.Argument(metavar="SITE", help="Site folder, the one with twin.toml.")]
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes and ray threads; all cores where not given.")
 ]
@@ -138,25 +141,12 @@ def init(
     from pipelines.init import InitRequest, init_site
 
     reporter = Reporter(quiet, as_json)
+    # fmt: off
     request = InitRequest(
-        folder=folder,
-        points=tuple(points or ()),
-        footprints=footprints,
-        layer=layer,
-        id_field=id_field,
-        citymodel=citymodel,
-        dtm=dtm,
-        dsm=dsm,
-        crs=crs,
-        heights=heights,
-        classes=classes,
-        area=area,
-        name=name,
-        language=language,
-        timezone=timezone,
-        grids=grids,
-        points_crs=points_crs,
+        folder, tuple(points or ()), footprints, layer, id_field, citymodel, dtm, dsm,
+        crs, heights, classes, area, name, language, timezone, grids, points_crs,
     )
+    # fmt: on
     guesses = init_site(request, reporter)
     lines = [f"site: {folder}", *(f"  {line}" for line in guesses), f"next: twin run {folder}"]
     reporter.result({"site": str(folder), "notes": guesses}, lines)
@@ -242,6 +232,7 @@ def view(
     screenshot: Annotated[
         Path | None, typer.Option("--screenshot", help="Write a picture of the window and close it.")
     ] = None,
+    workers: Workers = None,
     device: DeviceOption = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -254,7 +245,7 @@ def view(
     if points:
         look_at_points(opened, reporter, screenshot)
     else:
-        look_at_scene(opened, reporter, _device(device), scenario, screenshot)
+        look_at_scene(opened, reporter, _device(device), _workers(workers), scenario, screenshot)
 
 
 @app.command()
@@ -315,8 +306,7 @@ def guarded(command: Callable[[], Any]) -> int:
     except typer.Exit as ending:
         return int(ending.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted; nothing half-written was left, run the same command again to go on")
-        return 130
+        return INTERRUPTED
     except TwinError as error:
         _complain(str(error))
         return error.exit_code
@@ -327,6 +317,10 @@ def guarded(command: Callable[[], Any]) -> int:
         _complain("not enough memory; use a smaller area, larger cells or fewer workers")
         return 1
     except Exception as error:  # noqa: BLE001 - the last boundary: never a traceback in a user's face
+        if hasattr(error, "format_message"):
+            # typer's own: a wrong option, value or command.
+            _complain(f"{error.format_message()} (`twin --help`, `twin COMMAND --help` list what there is)")
+            return UsageError.exit_code
         _complain(f"unexpected {type(error).__name__}: {error} (details: {_log_traceback()})")
         return 1
     return 0
@@ -358,6 +352,8 @@ def main() -> None:
         code = guarded(command)
     except SystemExit as ending:
         code = int(ending.code or 0) if not isinstance(ending.code, str) else 1
+    if code == INTERRUPTED:
+        _complain("interrupted; nothing half-written was left, run the same command again to go on")
     sys.exit(code)
 
 

@@ -62,6 +62,7 @@ def map_tasks(
         return done
     import dask
     from dask.callbacks import Callback
+    from dask.multiprocessing import RemoteException
 
     finished = 0
 
@@ -72,10 +73,13 @@ def map_tasks(
             progress(min(finished, total), total)
 
     tasks = [dask.delayed(function, pure=False)(item) for item in items]
-    with Callback(posttask=tick):
-        return list(
-            dask.compute(*tasks, scheduler="processes", num_workers=min(workers, total), optimize_graph=False)
-        )
+    count = min(workers, total)
+    try:
+        with Callback(posttask=tick):
+            return list(dask.compute(*tasks, scheduler="processes", num_workers=count, optimize_graph=False))
+    except RemoteException as error:
+        # Dask's wrapper carries the other process's traceback in its text.
+        raise error.exception from None
 
 
 def _on_cluster(function: Callable[[T], R], items: Sequence[T], address: str) -> list[R]:

@@ -29,7 +29,7 @@ DPI = 200
 SCALES = (100, 200, 250, 500, 750, 1000, 1250, 1500, 2000, 2500, 4000, 5000, 7500, 10_000, 15_000, 20_000)
 PANEL_HEAD_MM = 9.0
 INK = "#28282c"
-RULES = {
+RULES: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "text.color": INK,
@@ -316,7 +316,7 @@ def _column(figure: Any, legend: Legend, info: SheetInfo, scale: int, base: Base
     y = top
     axes.plot([0, COLUMN_MM], [y - 3, y - 3], color="#99999d", linewidth=0.5)
     for line in record:
-        y = _text(axes, y, line, 6.2, wide=74, pitch=3.0)
+        y = _text(axes, y, line, 6.2, wide=74)
 
 
 def _text(
@@ -328,10 +328,9 @@ def _text(
     wide: int,
     bold: bool = False,
     colour: str = INK,
-    pitch: float | None = None,
 ) -> float:
     """Wrapped text from ``y`` down; gives where it ends [mm]."""
-    pitch = pitch or size * 0.47
+    pitch = max(size * 0.47, 3.0)
     for line in textwrap.wrap(" ".join(text.split()), wide)[:6]:
         axes.text(0, y, line, fontsize=size, fontweight="bold" if bold else "normal", va="top", color=colour)
         y += pitch
@@ -350,7 +349,7 @@ def _legend(axes: Any, y: float, legend: Legend, info: SheetInfo, base: BaseMap)
     y += 2
     line = tuple(c / 255 for c in PROPOSED_LINE)
     grey = tuple(c / 255 for c in EXISTING_FILL)
-    marks = [
+    marks: list[tuple[Any, str, dict[str, Any]]] = [
         (base.existing or base.removed, "existing_building", {"facecolor": grey, "edgecolor": "#4a4a4e"})
     ]
     marks.append(
@@ -411,7 +410,8 @@ def _record(info: SheetInfo) -> list[str]:
     language = info.language
     lines = [f"{word('method', language)}: " + "; ".join(info.method)] if info.method else []
     lines.append(
-        f"{word('crs', language)}: {info.frame.crs_name}, {word('heights', language)} {info.frame.vertical} [m]"
+        f"{word('crs', language)}: {info.frame.crs_name}, "
+        f"{word('heights', language)} {info.frame.vertical} [m]"
     )
     lines.append(f"{word('scenario', language)}: {info.scenario}, {info.scene_hash[:16]}")
     if info.attribution:

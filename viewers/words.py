@@ -78,7 +78,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "proposals": ("Projets", "Proposals"),
     "trees": ("Arbres", "Trees"),
     "other": ("Autres", "Others"),
-    "shadows": ("Ombres", "Shadows"),
+    "shadow_reach": (
+        "Ombres à moins de {} m des projets",
+        "Shadows within {} m of the proposals",
+    ),
     "time": ("Heure légale", "Legal time"),
     "below_horizon": ("le soleil est couché", "the sun is down"),
 }

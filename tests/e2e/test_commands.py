@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,9 +36,11 @@ def test_run_leaves_everything_where_the_design_says(small_site: Path) -> None:
         "model/report.json",
     ):
         assert (out / name).stat().st_size > 0
-    for study in (small_site / "studies").glob("*.toml"):
-        for scenario in (small_site / "scenarios").glob("*.toml"):
-            folder = out / "studies" / study.stem / scenario.stem
+    studies = sorted((small_site / "studies").glob("*.toml"))
+    assert len(studies) == 2
+    for study in studies:
+        for scenario in tomllib.loads(study.read_text(encoding="utf-8"))["scenarios"]:
+            folder = out / "studies" / study.stem / scenario
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
             assert manifest["scene_hash"]["existing"] != manifest["scene_hash"]["proposed"]
             assert {"existing", "proposed", "difference", "plates"} <= {p.name for p in folder.iterdir()}

@@ -55,7 +55,7 @@ def volume_building(volume: Volume, proposal_id: str, sampler: TinSampler) -> Bu
     profile = ground_profile(polygon, sampler)
     if profile is None:
         raise InputError(
-            f"{where}: the footprint does not lie wholly on the modelled terrain; "
+            f"{where}: the footprint lies outside the modelled terrain, or partly; "
             "move it, check its coordinates and CRS, or build the model over a larger area"
         )
     base = _base(volume, profile, where)

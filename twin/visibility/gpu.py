@@ -40,8 +40,8 @@ SMALLEST_CHUNK = 1 << 12
 """Rays to a call below which a GPU without memory is given up."""
 
 PART_FACES = (1 << 27) // 48 - 1
-"""Faces to a part of the scene: 48 bytes each fill the 128 MiB that WebGPU grants to a binding. Their nodes of 32 bytes,
-about two for three faces, fill less."""
+"""Faces to a part of the scene: 48 bytes each fill the 128 MiB that WebGPU grants to a binding. Their nodes of
+32 bytes, about two for three faces, fill less."""
 
 ENDLESS = 1e30
 """Length of a ray that nothing ends [m]."""

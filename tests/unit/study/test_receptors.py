@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.study_worlds import FRAME, box, flat, local_grid, scene_of, terrain_of
+from twin.buildings.outline import building_footprint
 from twin.errors import FrameMismatchError, InputError
 from twin.frame import Frame
 from twin.model.geometry import solid
@@ -13,7 +14,6 @@ from twin.model.objects import Building, Tree
 from twin.model.raster import Grid
 from twin.model.surface import Surface
 from twin.study.occluders import face_table, scene_occluders
-from twin.buildings.outline import building_footprint
 from twin.study.receptors import SURFACE_LIFT_M, ground_receptors
 
 
