@@ -47,14 +47,14 @@ def export_scene(
         "scene_hash": scene.hash,
     }
     placement = Placement(scene.frame, record)
-    stem = folder / scene.scenario
+    name = scene.scenario  # may hold dots, so a suffix is added, never exchanged
     writers: dict[str, Callable[[], list[Path]]] = {
-        "glb": lambda: write_glb(stem.with_suffix(".glb"), walk(scene), placement, surface_colours()),
+        "glb": lambda: write_glb(folder / f"{name}.glb", walk(scene), placement, surface_colours()),
         "obj": lambda: write_obj(
-            stem.with_suffix(".obj"), walk(scene), placement, surface_colours(), absolute=absolute
+            folder / f"{name}.obj", walk(scene), placement, surface_colours(), absolute=absolute
         ),
-        "dxf": lambda: write_dxf(stem.with_suffix(".dxf"), walk(scene), placement, absolute=absolute),
-        "cityjson": lambda: _cityjson(scene, folder / f"{scene.scenario}.city.json", record),
+        "dxf": lambda: write_dxf(folder / f"{name}.dxf", walk(scene), placement, absolute=absolute),
+        "cityjson": lambda: _cityjson(scene, folder / f"{name}.city.json", record),
         "geotiff": lambda: _rasters(scene, folder),
     }
     files = writers[kind]()
@@ -92,7 +92,7 @@ def readme_text(placement: Placement, kind: str, names: list[str]) -> str:
     local = kind in ("glb", "obj", "dxf")
     east, north = frame.origin
     lines = [
-        f"{about['site']} - {about['scenario']}"
+        f"{_line(about['site'])} - {about['scenario']}"
         + (" (SYNTHETIQUE / SYNTHETIC)" if about["synthetic"] else ""),
         "",
         f"Fichiers / files: {', '.join(names)}",
@@ -101,7 +101,7 @@ def readme_text(placement: Placement, kind: str, names: list[str]) -> str:
     if local:
         lines += [
             "Coordonnees locales : ajouter l'origine pour revenir au SCR "
-            f"(E + {east}, N + {north}, altitude inchangee), sauf indication contraire dans le fichier .json.",
+            f"(E + {east}, N + {north}, altitude inchangee), sauf si le fichier .json dit autre chose.",
             "Local coordinates: add the origin to come back to the CRS "
             f"(E + {east}, N + {north}, heights unchanged), unless the .json beside the file says otherwise.",
             f"Nord de la grille / grid north; convergence {frame.convergence_deg:+.4f} deg "
@@ -113,5 +113,10 @@ def readme_text(placement: Placement, kind: str, names: list[str]) -> str:
         lines.append("OBJ: Z vers le haut / Z up.")
     lines += ["", f"Empreinte du scenario / scene hash: {about['scene_hash']}"]
     if about.get("attribution"):
-        lines.append(f"Sources / attribution: {about['attribution']}")
+        lines.append(f"Sources / attribution: {_line(about['attribution'])}")
     return "\n".join(lines) + "\n"
+
+
+def _line(value: Any) -> str:
+    """Text of the settings on one line."""
+    return " ".join(str(value).split())

@@ -79,9 +79,9 @@ def building(name: str = "b-1", attributes: Mapping[str, Any] | None = None, **w
     return Building(name, FRAME, (box(**where),), attributes or {})
 
 
-def plane(z0: float = 60.0, slope: float = 0.1, half: float = 60.0) -> Terrain:
+def plane(z0: float = 60.0, slope: float = 0.1, cells: int = 80) -> Terrain:
     """Ground that rises to the east by ``slope``, at ``z0`` over the origin: a square of two triangles."""
-    grid = Grid(FRAME, -20.0, 20.0, 2.0, int(half), int(half))
+    grid = Grid(FRAME, -20.0, 20.0, 2.0, cells, cells)
     x, _ = np.meshgrid(grid.x_centres(), grid.y_centres())
     dtm = Raster(grid, (z0 + slope * x).astype(np.float32))
     region = grid.region
