@@ -5,8 +5,7 @@ Every object of a file is kept, or listed with a reason. Text of a file (ids, at
 
 from __future__ import annotations
 
-import json
-import re
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,8 +18,9 @@ from pyproj import CRS
 
 from twin.errors import InputError
 from twin.frame import UNKNOWN_DATUM, Frame
-from twin.io.cityjson_geometry import Templates, merged, parse_geometry
-from twin.io.crs import Mover, SpatialRef, mover, parse_crs, read_crs, site_frame, spatial_ref, split_crs
+from twin.io.cityjson_file import Document, Part, load_document
+from twin.io.cityjson_geometry import Templates, count_surfaces, merged, parse_geometry, parse_templates
+from twin.io.crs import Mover, SpatialRef, mover, parse_crs, site_frame, spatial_ref
 from twin.model.geometry import Geometry
 from twin.model.mesh import TriangleMesh
 from twin.model.objects import Building, CityObject, Failure, Tree
@@ -28,7 +28,6 @@ from twin.model.surface import Surface
 from twin.model.triangulate import triangulate
 from twin.region import Region
 
-VERSIONS = ("1.0", "1.1", "2.0")
 TREE_KEYS = ("stem_east_m", "stem_north_m", "ground_m", "height_m", "crown_radius_m", "crown_base_m")
 """Attributes by which a tree of our own making is known again."""
 
@@ -73,26 +72,6 @@ class CityModelInfo:
     counts: Mapping[str, int]
 
 
-@dataclass(slots=True)
-class _Part:
-    """One set of objects with their vertices: a whole file, or a feature of a sequence."""
-
-    objects: Mapping[str, Any]
-    vertices: NDArray[np.float64]
-
-
-@dataclass(slots=True)
-class _Document:
-    path: Path
-    header: Mapping[str, Any]
-    parts: list[_Part]
-    failures: list[Failure]
-
-    @property
-    def version(self) -> str:
-        return str(self.header.get("version"))
-
-
 def citymodel_info(path: Path) -> CityModelInfo:
     """Version, CRS, extent and counts of a file.
 
@@ -101,16 +80,25 @@ def citymodel_info(path: Path) -> CityModelInfo:
     InputError
         Not CityJSON, an unknown version, no vertices.
     """
-    document = _load(path)
-    crs, vertical = _claimed(document)
+    document = load_document(path)
+    crs, vertical, _ = document.claimed_crs()
+    counts = Counter(
+        str(o.get("type")) if isinstance(o, dict) else "?"
+        for part in document.parts
+        for o in part.objects.values()
+    )
+    region = _region(document)
+    return CityModelInfo(document.version, crs, vertical, region, dict(sorted(counts.items())))
+
+
+def _region(document: Document) -> Region:
+    """Extent in plan, in the file's own CRS."""
     used = [part.vertices for part in document.parts if len(part.vertices)]
     if not used:
-        raise InputError(f"{path}: holds no vertices, so there is nothing to build from")
+        raise InputError(f"{document.path}: holds no vertices, so there is nothing to build from")
     low = np.min([v.min(axis=0) for v in used], axis=0)
     high = np.max([v.max(axis=0) for v in used], axis=0)
-    counts = Counter(str(o.get("type")) for part in document.parts for o in part.objects.values())
-    region = Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-    return CityModelInfo(document.version, crs, vertical, region, dict(sorted(counts.items())))
+    return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
 
 def read_citymodel(
@@ -139,141 +127,49 @@ def read_citymodel(
     InputError
         Not CityJSON, an unknown version, no CRS, broken vertices.
     """
-    document = _load(path)
-    crs, vertical = _claimed(document)
+    document = load_document(path)
+    crs, vertical, z_metres = document.claimed_crs()
     if crs is None:
         if crs_text is None:
             raise InputError(f"{path}: names no referenceSystem; state its CRS (--crs)")
         crs, vertical = parse_crs(crs_text, heights)
-    if frame is None:
-        region = citymodel_info(path).region_world
-        frame = site_frame(crs.to_wkt(), vertical, region)
-    ref = spatial_ref(crs) if not crs.is_geographic else None
-    if ref is None:
+    if crs.is_geographic:
         raise InputError(f"{path}: its coordinates are degrees; bring it into a projected CRS first")
-    known = vertical if vertical != UNKNOWN_DATUM else frame.vertical
-    way = mover(
-        SpatialRef(ref.crs, known, ref.xy_to_metre, ref.z_to_metre),
-        frame,
-        accepted_accuracy_m=accepted_accuracy_m,
-    )
+    try:
+        plan = spatial_ref(crs)
+        if frame is None:
+            frame = site_frame(crs.to_wkt(), vertical, _region(document))
+        known = vertical if vertical != UNKNOWN_DATUM else frame.vertical
+        source = SpatialRef(plan.crs, known, plan.xy_to_metre, z_metres)
+        way = mover(source, frame, accepted_accuracy_m=accepted_accuracy_m)
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from error
     return _Reader(document, frame, way).read()
 
 
 def read_city(path: Path, frame: Frame) -> CityModel:
     """Read back what ``write_city`` wrote, in its frame."""
-    return read_citymodel(path, frame, crs_text=frame.crs_name, heights=frame.vertical)
-
-
-def _load(path: Path) -> _Document:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
-    first, _, rest = text.lstrip().partition("\n")
-    try:
-        if not rest.strip():
-            raise json.JSONDecodeError("one line", first, 0)
-        header = json.loads(first)
-    except json.JSONDecodeError:
-        return _whole(path, text)
-    return _sequence(path, header, rest)
-
-
-def _whole(path: Path, text: str) -> _Document:
-    try:
-        header = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON: {error}") from error
-    _check_header(path, header)
-    objects = header.get("CityObjects")
-    if not isinstance(objects, dict):
-        raise InputError(f"{path}: has no CityObjects")
-    part = _Part(objects, _vertices(header.get("vertices"), header, str(path)))
-    return _Document(path, header, [part], [])
-
-
-def _sequence(path: Path, header: Any, rest: str) -> _Document:
-    _check_header(path, header)
-    document = _Document(path, header, [], [])
-    if isinstance(header.get("CityObjects"), dict) and header["CityObjects"]:
-        vertices = _vertices(header.get("vertices"), header, str(path))
-        document.parts.append(_Part(header["CityObjects"], vertices))
-    for number, line in enumerate(rest.splitlines(), start=2):
-        if not line.strip():
-            continue
-        try:
-            feature = json.loads(line)
-            if not isinstance(feature, dict) or feature.get("type") != "CityJSONFeature":
-                raise InputError("is no CityJSONFeature")
-            if not isinstance(feature.get("CityObjects"), dict):
-                raise InputError("has no CityObjects")
-            vertices = _vertices(feature.get("vertices"), header, f"line {number}")
-        except (json.JSONDecodeError, RecursionError, InputError) as error:
-            document.failures.append(Failure(f"line {number}", "broken_feature", str(error)))
-            continue
-        document.parts.append(_Part(feature["CityObjects"], vertices))
-    return document
-
-
-def _check_header(path: Path, header: Any) -> None:
-    if not isinstance(header, dict) or header.get("type") != "CityJSON":
-        kind = header.get("type") if isinstance(header, dict) else type(header).__name__
-        hint = "; a sequence begins with a CityJSON header line" if kind == "CityJSONFeature" else ""
-        raise InputError(f"{path}: not CityJSON (type {kind!r}){hint}")
-    version = str(header.get("version"))
-    if version not in VERSIONS:
-        raise InputError(f"{path}: CityJSON version {version!r}; versions {', '.join(VERSIONS)} are read")
-
-
-def _vertices(values: Any, header: Mapping[str, Any], where: str) -> NDArray[np.float64]:
-    """World coordinates (n, 3) of a file's or feature's vertices."""
-    try:
-        array = np.array(values if values else np.empty((0, 3)), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: its vertices are no numbers: {error}") from error
-    if array.ndim != 2 or array.shape[1] != 3 or not np.isfinite(array).all():
-        raise InputError(f"{where}: vertices are triples of finite numbers; got the shape {array.shape}")
-    transform = header.get("transform")
-    if isinstance(transform, dict):
-        scale = np.asarray(transform.get("scale"), dtype=np.float64)
-        shift = np.asarray(transform.get("translate"), dtype=np.float64)
-        if scale.shape != (3,) or shift.shape != (3,) or not np.isfinite([scale, shift]).all():
-            raise InputError(f"{where}: key 'transform': scale and translate are three numbers each")
-        array = array * scale + shift
-    return array
-
-
-def _claimed(document: _Document) -> tuple[CRS | None, str]:
-    """CRS in plan and vertical datum that a file names."""
-    metadata = document.header.get("metadata")
-    if not isinstance(metadata, dict):
-        return None, UNKNOWN_DATUM
-    text = metadata.get("referenceSystem")
-    old = metadata.get("crs")
-    if text is None and isinstance(old, dict) and old.get("epsg"):
-        text = f"EPSG::{old['epsg']}"
-    if not isinstance(text, str) or not text.strip():
-        return None, UNKNOWN_DATUM
-    code = re.search(r"EPSG(?:::|/0/|/[\d.]+/|:)(\d+)$", text.strip())
-    if code is None:
-        raise InputError(f"{document.path}: referenceSystem {text[:80]!r} names no EPSG code")
-    plan, vertical, _ = split_crs(read_crs(f"EPSG:{code.group(1)}"))
-    return plan, vertical
+    return read_citymodel(path, frame, crs_text=frame.crs.to_wkt(), heights=frame.vertical)
 
 
 @dataclass(slots=True)
 class _Reader:
     """Walks the parts of a document; faults become failures of their object."""
 
-    document: _Document
+    document: Document
     frame: Frame
     way: Mover
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+
+    buildings: list[Building] = field(default_factory=list)
+    others: list[CityObject] = field(default_factory=list)
+    trees: list[Tree] = field(default_factory=list)
+    terrain: list[TriangleMesh] = field(default_factory=list)
+    templates: Templates | None = None
+    left_out: int = 0
 
     def read(self) -> CityModel:
         """Everything in the frame's local space."""
@@ -281,129 +177,145 @@ class _Reader:
         self.failures.extend(self.document.failures)
         if not self.way.identity:
             self.notes.append(f"moved to {self.frame.crs_name}: {self.way.description}")
-        templates = self._templates(header.get("geometry-templates"))
-        buildings: list[Building] = []
-        others: list[CityObject] = []
-        trees: list[Tree] = []
-        terrain: list[TriangleMesh] = []
+        if header.get("appearance"):
+            self.notes.append("materials and textures are not read")
+        try:
+            self.templates = parse_templates(header.get("geometry-templates"))
+        except InputError as error:
+            raise InputError(f"{self.document.path}: {error}") from error
         for part in self.document.parts:
-            local = self._local(part.vertices)
-            for key, item in part.objects.items():
-                self._one(key, item, part, local, templates, (buildings, others, trees, terrain))
-        taken = Counter(b.id for b in buildings)
-        for twice in (key for key, count in taken.items() if count > 1):
-            self.failures.append(Failure(twice, "duplicate_id", "stands several times; the first is kept"))
-        mesh = TriangleMesh.joined(self.frame, terrain) if terrain else None
+            self._part(part)
+        if self.left_out:
+            self.notes.append(
+                f"{self.left_out} surfaces with fewer than three distinct corners enclose nothing: left out"
+            )
         return CityModel(
             self.frame,
-            tuple({b.id: b for b in reversed(buildings)}[key] for key in taken),
-            tuple(others),
-            tuple(trees),
-            mesh,
+            self._once(),
+            tuple(self.others),
+            tuple(self.trees),
+            TriangleMesh.joined(self.frame, self.terrain) if self.terrain else None,
             tuple(self.failures),
             tuple(dict.fromkeys(self.notes)),
             dict(sorted(self.counts.items())),
             self.document.version,
         )
 
-    def _local(self, vertices: NDArray[np.float64]) -> NDArray[np.float64]:
-        if not len(vertices):
-            return np.empty((0, 3))
-        return self.frame.to_local(self.way.apply(vertices))
+    def _once(self) -> tuple[Building, ...]:
+        """Buildings with each id once: the first is kept, the others are listed."""
+        kept: dict[str, Building] = {}
+        for building in self.buildings:
+            if building.id in kept:
+                self.failures.append(
+                    Failure(building.id, "duplicate_id", "stands several times; the first is kept")
+                )
+            kept.setdefault(building.id, building)
+        return tuple(kept.values())
 
-    def _templates(self, value: Any) -> Templates | None:
-        if not isinstance(value, dict):
-            return None
-        vertices = np.array(value.get("vertices-templates") or np.empty((0, 3)), dtype=np.float64).reshape(
-            -1, 3
-        )
-        items = value.get("templates")
-        return Templates(items if isinstance(items, list) else [], vertices)
-
-    def _one(
-        self,
-        key: str,
-        item: Any,
-        part: _Part,
-        local: NDArray[np.float64],
-        templates: Templates | None,
-        into: tuple[list[Building], list[CityObject], list[Tree], list[TriangleMesh]],
-    ) -> None:
-        if not isinstance(item, dict) or not isinstance(item.get("type"), str):
-            self.failures.append(Failure(key, "broken_object", "has no type"))
+    def _part(self, part: Part) -> None:
+        """Every object of a file or feature, kept or listed."""
+        try:
+            local = (
+                self.frame.to_local(self.way.apply(part.vertices)) if len(part.vertices) else part.vertices
+            )
+        except InputError as error:
+            if len(self.document.parts) == 1:
+                raise InputError(f"{part.where}: {error}") from error
+            self.failures.extend(
+                Failure(key, "broken_feature", f"{part.where}: {error}") for key in part.objects
+            )
             return
-        buildings, others, trees, terrain = into
-        kind = str(item["type"])
-        self.counts[kind] += 1
-        parents = [p for p in item.get("parents") or [] if isinstance(p, str)]
-        if kind == "BuildingPart" and any(p in part.objects for p in parents):
+        scope = _Scope(part.objects, local)
+        for key, item in part.objects.items():
+            kind = _type(item)
+            if not isinstance(kind, str):
+                self.failures.append(Failure(key, "broken_object", "has no type"))
+                continue
+            self.counts[kind] += 1
+            try:
+                self._one(key, kind, item, scope)
+            except InputError as error:
+                self.failures.append(Failure(key, "broken_object", str(error)))
+            except Exception as error:
+                logging.getLogger("twin").exception("object %s of %s", key, self.document.path)
+                self.failures.append(Failure(key, "internal_error", f"{type(error).__name__}: {error}"))
+
+    def _one(self, key: str, kind: str, item: Mapping[str, Any], scope: _Scope) -> None:
+        if key in scope.inside:
             return
         if kind in ("Building", "BuildingPart"):
-            buildings.append(self._building(key, item, part, local, templates, frozenset()))
+            self.buildings.append(self._building(key, item, scope))
             return
-        geometries = self._geometries(key, item, local, templates)
+        geometries = self._geometries(key, item, scope)
         if kind == "TINRelief":
-            terrain.extend(_terrain(g, self.frame) for g in geometries)
+            self._ground(key, geometries)
             return
         attributes = _attributes(item)
         tree = self._tree(key, kind, attributes)
         if tree is not None:
-            trees.append(tree)
+            self.trees.append(tree)
             return
-        if not geometries and kind != "CityObjectGroup" and not item.get("children"):
+        parents = _ids(item, "parents")
+        if kind == "CityObjectGroup":
+            attributes.setdefault("original_children", _ids(item, "children"))
+        elif not geometries and not item.get("children"):
             self.failures.append(
                 Failure(key, "no_geometry", f"{kind} has no surfaces; kept with its attributes")
             )
-        others.append(CityObject(key, kind, self.frame, geometries, attributes, tuple(parents)))
+        if kind == "OtherConstruction" and isinstance(attributes.get("original_type"), str):
+            kind = attributes.pop("original_type")
+        came = attributes.get("original_parents")
+        if not parents and isinstance(came, list):
+            parents = [p for p in attributes.pop("original_parents") if isinstance(p, str)]
+        self.others.append(CityObject(key, kind, self.frame, geometries, attributes, tuple(parents)))
 
-    def _building(
-        self,
-        key: str,
-        item: Mapping[str, Any],
-        part: _Part,
-        local: NDArray[np.float64],
-        templates: Templates | None,
-        above: frozenset[str],
-    ) -> Building:
-        geometries = self._geometries(key, item, local, templates)
-        children = [c for c in item.get("children") or [] if isinstance(c, str)]
+    def _ground(self, key: str, geometries: tuple[Geometry, ...]) -> None:
+        """The finest geometry of a TINRelief becomes ground; coarser ones would lie in it."""
+        if not geometries:
+            self.failures.append(Failure(key, "no_geometry", "TINRelief has no surfaces"))
+            return
+        mesh = triangulate(max(geometries, key=lambda g: g.lod), self.frame)
+        codes = np.full(len(mesh.faces), Surface.TERRAIN, np.uint8)
+        self.terrain.append(TriangleMesh(self.frame, mesh.vertices, mesh.faces, codes))
+
+    def _building(self, key: str, item: Mapping[str, Any], scope: _Scope) -> Building:
+        geometries = self._geometries(key, item, scope)
         parts = []
-        for child in children:
-            below = part.objects.get(child)
-            circle = child in above or child == key
-            if isinstance(below, dict) and below.get("type") == "BuildingPart" and not circle:
-                parts.append(self._building(child, below, part, local, templates, above | {key}))
+        for child in scope.parts.get(key, ()):
+            parts.append(self._building(child, scope.objects[child], scope))
+        for child in _ids(item, "children"):
+            if child not in scope.objects:
+                self.failures.append(
+                    Failure(child, "missing_child", f"{key!r} names it, the file has it not")
+                )
         attributes = _attributes(item)
         failure = None
         if "failure_reason" in attributes:
-            failure = Failure(
-                key, str(attributes.pop("failure_reason")), str(attributes.pop("failure_detail", ""))
-            )
-        elif not geometries and not any(p.geometries for p in parts):
+            reason, detail = attributes.pop("failure_reason"), attributes.pop("failure_detail", "")
+            failure = Failure(key, str(reason), str(detail))
+        elif not geometries and not any(p.geometries or p.parts for p in parts):
             failure = Failure(key, "no_geometry", "has no surfaces; kept with its attributes")
             self.failures.append(failure)
         return Building(key, self.frame, geometries, attributes, tuple(parts), failure)
 
-    def _geometries(
-        self,
-        key: str,
-        item: Mapping[str, Any],
-        local: NDArray[np.float64],
-        templates: Templates | None,
-    ) -> tuple[Geometry, ...]:
+    def _geometries(self, key: str, item: Mapping[str, Any], scope: _Scope) -> tuple[Geometry, ...]:
         """Geometries of an object, one per LoD; a broken one is a failure, the others stay."""
         by_lod: dict[str, list[Geometry]] = {}
-        for one in item.get("geometry") or []:
+        listed = item.get("geometry")
+        for one in listed if isinstance(listed, list) else [] if listed is None else [listed]:
             try:
                 if not isinstance(one, dict):
                     raise InputError("a geometry is no object")
-                geometry = parse_geometry(one, local, templates)
+                geometry = parse_geometry(one, scope.local, self.templates)
+                whole = count_surfaces(one)
             except (InputError, TypeError, ValueError) as error:
                 self.failures.append(Failure(key, "broken_geometry", str(error)))
                 continue
             if geometry is None:
                 self.notes.append("points and lines are not drawn")
-            elif geometry.surfaces:
+                continue
+            self.left_out += max(0, whole - len(geometry.surfaces))
+            if geometry.surfaces:
                 by_lod.setdefault(geometry.lod, []).append(geometry)
         return tuple(merged(group) for group in by_lod.values())
 
@@ -418,11 +330,48 @@ class _Reader:
             return None
 
 
+class _Scope:
+    """Objects of a file or feature, its vertices in local space, and the parts of each building."""
+
+    def __init__(self, objects: Mapping[str, Any], local: NDArray[np.float64]) -> None:
+        self.objects = objects
+        self.local = local
+        self.parts = parts_of(objects)
+        self.inside = frozenset(child for children in self.parts.values() for child in children)
+
+
+def parts_of(objects: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The BuildingParts of each building and part; each stands once, however the two sides name each other.
+
+    A part belongs to the first that names it as a child or that it names as a parent; a part that no building
+    reaches is in no list, and so stands alone.
+    """
+    named: dict[str, list[str]] = {}
+    for key, item in objects.items():
+        for parent in _ids(item, "parents"):
+            named.setdefault(parent, []).append(key)
+    waiting = [key for key, item in objects.items() if _type(item) == "Building"]
+    parts: dict[str, list[str]] = {}
+    taken: set[str] = set()
+    for key in waiting:  # grows while it is walked
+        for child in dict.fromkeys([*_ids(objects[key], "children"), *named.get(key, [])]):
+            if _type(objects.get(child)) == "BuildingPart" and child not in taken:
+                taken.add(child)
+                parts.setdefault(key, []).append(child)
+                waiting.append(child)
+    return parts
+
+
+def _type(item: Any) -> Any:
+    return item.get("type") if isinstance(item, dict) else None
+
+
+def _ids(item: Any, key: str) -> list[str]:
+    """A list of ids in an object, without what is no text."""
+    value = item.get(key) if isinstance(item, dict) else None
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
 def _attributes(item: Mapping[str, Any]) -> dict[str, Any]:
     value = item.get("attributes")
     return dict(value) if isinstance(value, dict) else {}
-
-
-def _terrain(geometry: Geometry, frame: Frame) -> TriangleMesh:
-    mesh = triangulate(geometry, frame)
-    return TriangleMesh(frame, mesh.vertices, mesh.faces, np.full(len(mesh.faces), Surface.TERRAIN, np.uint8))

@@ -25,6 +25,34 @@ class Templates:
     vertices: NDArray[np.float64]
 
 
+def parse_templates(value: Any) -> Templates | None:
+    """Geometry templates of a header; None where it has none.
+
+    Raises
+    ------
+    InputError
+        Templates or their vertices are not what they have to be.
+    """
+    if value is None:
+        return None
+    items = value.get("templates") if isinstance(value, dict) else None
+    rows = value.get("vertices-templates") if isinstance(value, dict) else None
+    try:
+        vertices = np.array(rows or np.empty((0, 3)), dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        vertices = np.empty(0)
+    fits = vertices.ndim == 2 and vertices.shape[1] == 3 and bool(np.isfinite(vertices).all())
+    if not isinstance(items, list) or not fits:
+        raise InputError("key 'geometry-templates': expected a list of templates, and triples of numbers")
+    return Templates(items, vertices)
+
+
+def count_surfaces(item: Mapping[str, Any]) -> int:
+    """How many surfaces the boundaries of a readable geometry hold."""
+    depth = DEPTH.get(str(item.get("type")))
+    return 0 if depth is None else sum(1 for _ in _surfaces(item.get("boundaries"), depth))
+
+
 def parse_geometry(
     item: Mapping[str, Any], vertices: NDArray[np.float64], templates: Templates | None
 ) -> Geometry | None:
@@ -99,7 +127,8 @@ def _semantics(semantics: Any, depth: int, rows: Sequence[Any]) -> list[int]:
     surfaces, values = semantics.get("surfaces"), _flat(semantics.get("values"), depth)
     if not isinstance(surfaces, list) or len(values) != len(rows):
         return unknown
-    types = [FROM_CITYJSON.get(str(s.get("type")), Surface.UNKNOWN) for s in surfaces if isinstance(s, dict)]
+    names = [str(s.get("type")) if isinstance(s, dict) else "" for s in surfaces]
+    types = [FROM_CITYJSON.get(name, Surface.UNKNOWN) for name in names]
     return [
         int(types[v]) if isinstance(v, int) and not isinstance(v, bool) and 0 <= v < len(types) else 0
         for v in values
@@ -158,25 +187,32 @@ def _instance(
     item: Mapping[str, Any], vertices: NDArray[np.float64], templates: Templates | None
 ) -> Geometry | None:
     index, boundaries = item.get("template"), item.get("boundaries")
-    matrix = np.asarray(item.get("transformationMatrix", np.eye(4).ravel().tolist()), dtype=np.float64)
+    try:
+        matrix = np.asarray(item.get("transformationMatrix", np.eye(4).ravel().tolist()), dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        matrix = np.empty(0)
     fits = isinstance(index, int) and templates is not None and 0 <= index < len(templates.items)
     anchored = isinstance(boundaries, list) and len(boundaries) == 1 and isinstance(boundaries[0], int)
-    if not fits or not anchored or matrix.size != 16:
+    if not fits or not anchored or matrix.size != 16 or not np.isfinite(matrix).all():
         raise InputError("a geometry instance names a template, one vertex and 16 numbers")
     if templates is None or not isinstance(index, int) or not isinstance(boundaries, list):
         return None
+    if not isinstance(templates.items[index], dict):
+        raise InputError(f"template {index} is no geometry")
     if not 0 <= boundaries[0] < len(vertices):
         raise InputError(f"vertex index {boundaries[0]} is none of the {len(vertices)} vertices")
     shape = parse_geometry(templates.items[index], templates.vertices, None)
     if shape is None:
         return None
     four = np.column_stack([shape.vertices, np.ones(len(shape.vertices))]) @ matrix.reshape(4, 4).T
+    if not (four[:, 3] != 0).all():
+        raise InputError("the matrix of a geometry instance sends points to infinity")
     placed = four[:, :3] / four[:, 3:] + vertices[boundaries[0]]
     return Geometry(shape.kind, shape.lod, placed, shape.surfaces, shape.semantics, shape.shells)
 
 
 def merged(geometries: Sequence[Geometry]) -> Geometry:
-    """Several geometries of one LoD as one bag of surfaces."""
+    """Several geometries of one LoD as one: solids stay solids beside each other, else a bag of surfaces."""
     if len(geometries) == 1:
         return geometries[0]
     starts = np.cumsum([0] + [len(g.vertices) for g in geometries[:-1]]).tolist()
@@ -185,11 +221,18 @@ def merged(geometries: Sequence[Geometry]) -> Geometry:
         for g, start in zip(geometries, starts, strict=True)
         for rings in g.surfaces
     )
+    solids = all(g.is_solid for g in geometries)
+    shells = np.zeros((len(surfaces), 2), dtype=np.int32)
+    if solids:
+        shells = np.concatenate([g.shells for g in geometries])
+        counts = [int(g.shells[:, 0].max()) + 1 for g in geometries]
+        first = np.cumsum([0, *counts[:-1]])
+        shells[:, 0] += np.repeat(first, [len(g.shells) for g in geometries]).astype(np.int32)
     return Geometry(
-        "MultiSurface",
+        "MultiSolid" if solids else "MultiSurface",
         geometries[0].lod,
         np.concatenate([g.vertices for g in geometries]),
         surfaces,
         np.concatenate([g.semantics for g in geometries]),
-        np.zeros((len(surfaces), 2), dtype=np.int32),
+        shells,
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.frame import UNKNOWN_DATUM, Frame
-from twin.io.atomic import plain, writing
+from twin.io.atomic import plain, utf8, writing
 from twin.io.cityjson import TREE_KEYS
 from twin.model.geometry import Geometry
 from twin.model.mesh import TriangleMesh
@@ -42,6 +42,7 @@ TYPES = frozenset(
         "BuildingUnit",
         "CityFurniture",
         "CityObjectGroup",
+        "GenericCityObject",
         "LandUse",
         "OtherConstruction",
         "PlantCover",
@@ -61,6 +62,11 @@ TYPES = frozenset(
     ]
 )
 """Object types of CityJSON 2.0; others are written as OtherConstruction with their type as attribute."""
+OLD_TYPES = {
+    "+GenericCityObject": "GenericCityObject",
+    "BridgeConstructionElement": "BridgeConstructiveElement",
+}
+"""Names of earlier versions for types of 2.0."""
 NEED_PARENT = (
     "Part",
     "Installation",
@@ -98,17 +104,17 @@ def write_city(
     """
     features = list(_features(frame, buildings, terrain, trees, others))
     header = _header(frame, features, metadata or {})
-    with writing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
+    with writing(path) as temporary, temporary.open("wb") as stream:
         if path.suffix == ".jsonl":
-            stream.write(_dump({**header, "CityObjects": {}, "vertices": []}) + "\n")
+            stream.write(_line({**header, "CityObjects": {}, "vertices": []}))
             for feature in features:
-                stream.write(_dump(feature.as_feature()) + "\n")
+                stream.write(_line(feature.as_feature()))
         else:
-            stream.write(_dump(_one_file(header, features)) + "\n")
+            stream.write(_line(_one_file(header, features)))
 
 
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+def _line(value: Any) -> bytes:
+    return utf8(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n")
 
 
 @dataclass(slots=True)
@@ -213,11 +219,12 @@ def _features(
     trees: Sequence[Tree],
     others: Sequence[CityObject],
 ) -> Iterator[_Feature]:
+    taken: set[str] = set()
     if terrain is not None and len(terrain.faces):
         feature = _Feature("terrain", frame)
         feature.objects["terrain"] = {"type": "TINRelief", "geometry": [feature.add(_surface(terrain, "1"))]}
+        taken.add("terrain")
         yield feature
-    taken = {"terrain"}
     for building in buildings:
         yield _building(building, frame, taken)
     for thing in others:
@@ -275,7 +282,7 @@ def _building_object(
 def _other(thing: CityObject, frame: Frame, taken: set[str]) -> _Feature:
     feature = _Feature(_free(thing.id, taken), frame)
     attributes = dict(thing.attributes)
-    kind = thing.type
+    kind = OLD_TYPES.get(thing.type, thing.type)
     if kind not in TYPES or (kind.endswith(NEED_PARENT) and kind != "CityFurniture"):
         attributes["original_type"], kind = thing.type, "OtherConstruction"
     if thing.parents:

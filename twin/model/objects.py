@@ -166,9 +166,9 @@ class Tree:
             raise InputError(f"tree {self.id!r} has impossible measures: {numbers}")
 
 
-def best_geometry(building: Building, lod: str | None = None) -> Geometry | None:
+def best_geometry(thing: Building | CityObject, lod: str | None = None) -> Geometry | None:
     """The geometry of the asked LoD, or of the highest one; None where there is none."""
-    ranked = sorted(building.geometries, key=lambda g: g.lod)
+    ranked = sorted(thing.geometries, key=lambda g: g.lod)
     if lod is not None:
         ranked = [g for g in ranked if g.lod == lod]
     return ranked[-1] if ranked else None

@@ -104,10 +104,10 @@ def walk(scene: Scene, lod: str | None = None, trees: bool = True) -> Iterator[S
     for building in scene.proposed:
         yield from _building_items(building, "proposals", "proposed", None)
     for thing in scene.others:
-        for geometry in thing.geometries:
-            mesh = triangulate(geometry, scene.frame)
-            if len(mesh.faces):
-                yield SceneItem(thing.id, "other", thing.type, "existing", mesh)
+        geometry = best_geometry(thing)
+        mesh = triangulate(geometry, scene.frame) if geometry is not None else None
+        if mesh is not None and len(mesh.faces):
+            yield SceneItem(thing.id, "other", thing.type, "existing", mesh)
     if trees:
         for tree in scene.trees:
             yield SceneItem(tree.id, "trees", "SolitaryVegetationObject", "existing", tree_mesh(tree))
@@ -121,12 +121,16 @@ def _building_items(building: Building, layer: Layer, status: Status, lod: str |
 
 
 def building_meshes(building: Building, lod: str | None = None) -> list[TriangleMesh]:
-    """Meshes of a building and its parts at one LoD (its highest where None)."""
+    """Meshes of a building and its parts at one LoD (the highest of each where None).
+
+    The flat outline (LoD 0) of a building whose parts have more is left out: it is no face of the solid.
+    """
     geometry = best_geometry(building, lod)
-    own = [triangulate(geometry, building.frame)] if geometry is not None else []
-    for part in building.parts:
-        own.extend(building_meshes(part, lod))
-    return [mesh for mesh in own if len(mesh.faces)]
+    inner = [mesh for part in building.parts for mesh in building_meshes(part, lod)]
+    if geometry is None or (inner and lod is None and geometry.lod < "1"):
+        return inner
+    mesh = triangulate(geometry, building.frame)
+    return [mesh, *inner] if len(mesh.faces) else inner
 
 
 __all__ = ["Layer", "Scene", "SceneItem", "Status", "Surface", "building_meshes", "walk"]
