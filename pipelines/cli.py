@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -299,8 +300,11 @@ def _device(text: str) -> Any:
     return text
 
 
-def guarded(command: Callable[[], Any]) -> int:
-    """Run a command and turn every ending into an exit code and one line on standard error."""
+def guarded(command: Callable[[], Any], interrupts: Sequence[int] = ()) -> int:
+    """Run a command and turn every ending into an exit code and one line on standard error.
+
+    ``interrupts`` fills while the command runs, once for each Ctrl-C.
+    """
     try:
         command()
     except typer.Exit as ending:
@@ -317,6 +321,8 @@ def guarded(command: Callable[[], Any]) -> int:
         _complain("not enough memory; use a smaller area, larger cells or fewer workers")
         return 1
     except Exception as error:  # noqa: BLE001 - the last boundary: never a traceback in a user's face
+        if interrupts:
+            return INTERRUPTED
         if hasattr(error, "format_message"):
             # typer's own: a wrong option, value or command.
             _complain(f"{error.format_message()} (`twin --help`, `twin COMMAND --help` list what there is)")
@@ -348,10 +354,20 @@ def main() -> None:
         if isinstance(result, int) and result:
             raise typer.Exit(result)
 
+    interrupts: list[int] = []
+
+    def interrupt(number: int, _: Any) -> None:
+        # Ctrl-C in the middle of an import can surface as another error: remember what began it.
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
-        code = guarded(command)
+        code = guarded(command, interrupts)
     except SystemExit as ending:
         code = int(ending.code or 0) if not isinstance(ending.code, str) else 1
+    finally:
+        signal.signal(signal.SIGINT, before)
     if code == INTERRUPTED:
         _complain("interrupted; nothing half-written was left, run the same command again to go on")
     sys.exit(code)

@@ -95,9 +95,13 @@ _GAIN: tuple[Colour, ...] = ((166, 206, 213), (84, 160, 178), (22, 104, 128), (1
 
 
 def hours_ramp(longest_h: float) -> Ramp:
-    """Hours of sun in ten classes up to the longest day [h]; the step is a round number of hours."""
-    step = next((s for s in (0.5, 1.0, 1.5, 2.0) if longest_h <= s * len(_CIVIDIS)), 2.0)
-    return Ramp(tuple(step * k for k in range(len(_CIVIDIS))), _CIVIDIS)
+    """Hours of sun in classes of one hour up to the longest day [h]."""
+    count = max(2, int(np.ceil(longest_h - 1e-9)))
+    place = np.linspace(0.0, len(_CIVIDIS) - 1.0, count)
+    known = np.array(_CIVIDIS, dtype=np.float64)
+    mixed = np.stack([np.interp(place, np.arange(len(_CIVIDIS)), known[:, k]) for k in range(3)], axis=1)
+    colours = tuple((int(r), int(g), int(b)) for r, g, b in np.rint(mixed))
+    return Ramp(tuple(float(k) for k in range(count)), colours)
 
 
 def change_ramp() -> Ramp:

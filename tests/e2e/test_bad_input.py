@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -146,9 +147,10 @@ def test_an_interrupted_run_goes_on(site: Path, twin: Twin) -> None:
     deadline = time.monotonic() + 60
     while not (site / "out" / "model" / "report.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    # An interrupt inside of exec() ends Python by the signal itself: a shell shows 130 for both.
+    assert process.returncode in (130, -signal.SIGINT), err
     assert "Traceback" not in err and "interrupted" in err
     assert not parts(site)
     again = twin("run", site)

@@ -117,7 +117,7 @@ def test_help_says_what_a_command_does(twin: Twin, command: str) -> None:
         (("init", "{tmp}/x", "--points", "none/*.laz", "--crs", "EPSG:3812"), 3, "none/*.laz"),
         (("init", "{site}", "--citymodel", "{site}/out/model/city.city.jsonl"), 3, "exists already"),
         (("study", "{site}", "--device", "quantum"), 2, "quantum"),
-        (("build", "{site}", "--workers", "0"), 2, "0"),
+        (("build", "{site}", "--workers", "0"), 2, "greater than or equal to 1"),
         (("build", "{site}", "--wrokers", "2"), 2, "wrokers"),
         (("frobnicate",), 2, "frobnicate"),
     ],
