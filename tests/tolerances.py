@@ -85,3 +85,6 @@ FORMAT_PLACE_M = 0.001
 
 GLB_VOLUME_SHARE = 1e-5
 """Volume of a box of some metres from float32 corners 100 m off the origin: 4e-6 m on each."""
+
+CITYJSON_STEP_M = 0.00006
+"""CityJSON is written in whole steps of 0.1 mm: half a step, and float64 on top."""
