@@ -10,8 +10,15 @@ from numpy.typing import NDArray
 from twin.frame import Frame
 from twin.model.arrays import readonly
 from twin.model.mesh import TriangleMesh
-from twin.model.scene import Layer, Scene, Status, walk
+from twin.model.scene import Layer, Scene, SceneItem, Status, walk
+from twin.terrain.sampler import TinSampler
 from twin.visibility.occluders import Triangles
+
+COVERING_M = 0.5
+"""Faces of roads, lawns, water and other objects that lie no higher than this above the terrain cover the ground
+and block nothing: two sources of one surface never agree to the millimetre [m]."""
+COVERINGS = f"faces of other objects up to {COVERING_M} m above the terrain cover it and block nothing"
+"""The same for the record of a method."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +74,7 @@ class FaceTable:
         return replace(self, vertices=vertices)
 
 
-def face_table(scene: Scene, trees: bool = True) -> FaceTable:
+def face_table(scene: Scene, trees: bool = True, coverings: bool = True) -> FaceTable:
     """The faces of a scene.
 
     Parameters
@@ -76,8 +83,13 @@ def face_table(scene: Scene, trees: bool = True) -> FaceTable:
         The scene; every building with its highest LoD.
     trees
         Whether trees come along, as opaque crowns and stems.
+    coverings
+        Whether faces that merely cover the ground (``COVERING_M``) come along; studies leave them out.
     """
     items = list(walk(scene, trees=trees))
+    if not coverings and any(item.layer == "other" for item in items):
+        ground = TinSampler(scene.terrain.tin)
+        items = [_raised(item, ground) if item.layer == "other" else item for item in items]
     mesh = TriangleMesh.joined(scene.frame, [item.mesh for item in items])
     return FaceTable(
         scene.frame,
@@ -89,6 +101,14 @@ def face_table(scene: Scene, trees: bool = True) -> FaceTable:
         tuple(item.layer for item in items),
         tuple(item.status for item in items),
     )
+
+
+def _raised(item: SceneItem, ground: TinSampler) -> SceneItem:
+    """An object without the faces that cover the ground; what stands wholly beside the terrain stays."""
+    mesh = item.mesh
+    above = (mesh.vertices[:, 2] - ground.heights(mesh.vertices[:, :2]))[mesh.faces]
+    keep = (above > COVERING_M).any(axis=1) | np.isnan(above).all(axis=1)
+    return replace(item, mesh=TriangleMesh(mesh.frame, mesh.vertices, mesh.faces[keep], mesh.semantics[keep]))
 
 
 def scene_occluders(scene: Scene, trees: bool = True) -> tuple[Triangles, FaceTable]:

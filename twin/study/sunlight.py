@@ -14,7 +14,7 @@ from twin.errors import InputError
 from twin.model.raster import Grid
 from twin.model.results import SunInstant, SunlightResult
 from twin.model.scene import Scene
-from twin.study.occluders import face_table
+from twin.study.occluders import COVERINGS, face_table
 from twin.study.receptors import Receptors, ground_receptors, surface_lift
 from twin.sun.dates import DaySamples, day_samples, instant_at_legal_time, instant_at_solar_hour
 from twin.sun.position import METHOD, sun_direction_local
@@ -123,7 +123,7 @@ def sunlight(
         for d in settings.days
     ]
     instants = plate_instants(scene, settings)
-    table = face_table(scene, settings.trees)
+    table = face_table(scene, settings.trees, coverings=False)
     receptors = ground_receptors(table, grid, settings.sample_height_m, mask)
     counts = np.zeros((len(days), len(receptors)), dtype=np.int32)
     masks = np.zeros((len(instants), len(receptors)), dtype=bool)
@@ -201,6 +201,7 @@ def sunlight_method(
         "cells": len(receptors),
         "left_out": "cells with their centre inside a building or outside the ground or area",
         "trees": "opaque crowns" if settings.trees else "left out",
+        "coverings": COVERINGS,
         "grazing": "lit",
         "engine": f"rays against triangles, {engine}",
     }

@@ -11,7 +11,7 @@ from twin.errors import InputError
 from twin.model.raster import Grid
 from twin.model.results import ViewshedResult
 from twin.model.scene import Scene
-from twin.study.occluders import face_table
+from twin.study.occluders import COVERINGS, face_table
 from twin.study.receptors import Receptors, ground_receptors, surface_lift
 from twin.study.sight import EARTH_RADIUS_M, bend_vertices, sees
 from twin.study.sunlight import CHUNK, Progress
@@ -101,7 +101,7 @@ def viewshed(
     """
     scene.frame.require_same(grid.frame, "the grid of a viewshed")
     eye = np.array(settings.observer, dtype=np.float64)
-    table = face_table(scene, settings.trees)
+    table = face_table(scene, settings.trees, coverings=False)
     if settings.curvature:
         table = table.with_vertices(bend_vertices(table.vertices, (eye[0], eye[1]), settings.refraction_k))
     targets = ground_receptors(table, grid, settings.target_height_m, _within(grid, settings, mask))
@@ -153,6 +153,7 @@ def viewshed_method(
         "cells": len(targets),
         "left_out": "cells inside buildings, outside the ground or area, beyond the distance",
         "trees": "opaque crowns" if settings.trees else "left out",
+        "coverings": COVERINGS,
         "grazing": "visible",
         "engine": f"rays against triangles, {engine}",
     }
