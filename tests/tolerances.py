@@ -88,3 +88,10 @@ GLB_VOLUME_SHARE = 1e-5
 
 CITYJSON_STEP_M = 0.00006
 """CityJSON is written in whole steps of 0.1 mm: half a step, and float64 on top."""
+
+REFERENCE_SHADOW_SHARE = 0.97
+"""Cells that agree with a published shadow mask: other programs read cells as nodes or prisms, which moves edges
+by half a cell."""
+
+REFERENCE_SHADOW_STRAY_SHARE = 0.005
+"""Cells that differ farther than one cell from an edge of the mask: what half a cell does not explain."""

@@ -1,0 +1,110 @@
+"""Shadows and sight on real surface models against published masks and other programs' cases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from scipy.ndimage import maximum_filter, minimum_filter
+
+from tests.tolerances import REFERENCE_SHADOW_SHARE, REFERENCE_SHADOW_STRAY_SHARE
+from twin.sun.position import direction_local
+from twin.visibility.caster import choose_device, make_caster
+from twin.visibility.occluders import HeightField
+
+
+def sunlit(
+    heights: np.ndarray, cell: float, azimuth_deg: float, altitude_deg: float, engine: str
+) -> np.ndarray:
+    """Which cell centres (rows, cols) the sun reaches over the field read linearly."""
+    rows, cols = heights.shape
+    field = HeightField(heights, cell, cell, -cell * cols / 2, cell * rows / 2)
+    x, y = field.centres()
+    gx, gy = np.meshgrid(x, y)
+    points = np.column_stack([gx.ravel(), gy.ravel(), heights.ravel()])
+    known = np.isfinite(points[:, 2])
+    lit = np.ones(len(points), dtype=bool)
+    caster = make_caster(field, choose_device(engine), threads=2)
+    try:
+        lit[known] = ~caster.occluded(points[known], direction_local(azimuth_deg, altitude_deg))
+    finally:
+        caster.close()
+    return lit.reshape(heights.shape)
+
+
+def compare(name: str, ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Share of cells that agree, and of cells that differ farther than one cell from an edge of a shadow."""
+    edge = maximum_filter(theirs.astype(np.uint8), 3) != minimum_filter(theirs.astype(np.uint8), 3)
+    differ = ours != theirs
+    agree, stray = 1.0 - differ.mean(), (differ & ~edge).mean()
+    print(f"{name}: {100 * agree:.2f} % of cells agree, {100 * stray:.3f} % differ away from an edge")
+    assert 0.05 < theirs.mean() < 0.95
+    assert agree >= REFERENCE_SHADOW_SHARE, name
+    assert stray <= REFERENCE_SHADOW_STRAY_SHARE, name
+
+
+@pytest.fixture(scope="module")
+def athens(test_data: Path) -> tuple[np.ndarray, np.ndarray]:
+    folder = test_data / "raster" / "umep_golden" / "fixtures"
+    surface = np.load(folder / "input_dsm.npy").astype(np.float64)
+    return surface, np.load(folder / "shadow_noon_bldg_sh.npy") > 0.5
+
+
+def test_athens_at_noon(athens: tuple[np.ndarray, np.ndarray]) -> None:
+    surface, theirs = athens
+    compare("Athens, Embree", sunlit(surface, 1.0, 180.0, 60.0, "cpu"), theirs)
+
+
+def test_the_reference_engine_agrees_on_athens(athens: tuple[np.ndarray, np.ndarray]) -> None:
+    part = athens[0][100:220, 120:240]
+    exact, fast = (sunlit(part, 1.0, 200.0, 35.0, engine) for engine in ("reference", "cpu"))
+    print(f"Athens, part: {int((exact != fast).sum())} of {exact.size} cells differ between the engines")
+    # The reference reads rows and columns, Embree also the fold of each quad: shadows' edges move within a cell.
+    compare("Athens, part, Embree against the reference", fast, exact)
+
+
+@pytest.mark.parametrize("case", [0, 1, 2])
+def test_gothenburg(test_data: Path, case: int) -> None:
+    folder = test_data / "raster"
+    parameters = json.loads((folder / "generated_refs" / "PARAMETERS.json").read_text(encoding="utf-8"))
+    sun = parameters["sunmask"]["cases"][case]
+    with rasterio.open(folder / "umep_solweig_demos" / "Goteborg_SWEREF99_1200" / "DSM_KRbig.tif") as source:
+        surface, cell = source.read(1).astype(np.float64), source.res[0]
+    with rasterio.open(folder / "generated_refs" / sun["file"]) as source:
+        theirs = source.read(1) != 1
+    compare(
+        f"Gothenburg, {sun['file']}", sunlit(surface, cell, sun["azimuth"], sun["altitude"], "cpu"), theirs
+    )
+
+
+def gdal_cases(test_data: Path) -> list[dict]:
+    path = test_data / "raster" / "gdal_viewshed_refs" / "gdal_autotest_viewshed_cases.json"
+    return [c for c in json.loads(path.read_text(encoding="utf-8"))["cases"] if "expected_visible" in c]
+
+
+@pytest.mark.parametrize("engine", ["reference", "cpu"])
+def test_visible_and_hidden_cells_of_gdal(test_data: Path, engine: str) -> None:
+    cases = gdal_cases(test_data)
+    assert len(cases) >= 2
+    for case in cases:
+        heights = np.array(case["dem"], dtype=np.float64)
+        rows, cols = heights.shape
+        field = HeightField(heights, 1.0, 1.0, 0.0, 0.0)
+        x, y = field.centres()
+        gx, gy = np.meshgrid(x, y)
+        targets = np.column_stack([gx.ravel(), gy.ravel(), heights.ravel()])
+        col, row = case["observer_cell_xy"]
+        eye = targets[row * cols + col]
+        reach = np.linalg.norm(targets - eye, axis=1)
+        away = reach > 0
+        seen = np.ones(rows * cols, dtype=bool)
+        caster = make_caster(field, choose_device(engine))
+        towards = (targets[away] - eye) / reach[away, None]
+        seen[away] = ~caster.occluded(np.tile(eye, (int(away.sum()), 1)), towards, reach[away])
+        caster.close()
+        assert np.array_equal(seen.reshape(rows, cols), np.array(case["expected_visible"], dtype=bool)), case[
+            "name"
+        ]
