@@ -212,6 +212,9 @@ class ViewSettings(Settings):
     height: int = Field(1080, ge=64, le=8192, description="picture height [pixel]")
     date: dt.date = Field(dt.date(2026, 3, 21), description="day of the sun")
     solar_h: float = Field(15.0, ge=0, lt=24, description="hour of the sun, local apparent solar time [h]")
+    scenarios: list[Identifier] | None = Field(
+        None, min_length=1, description="scenarios to render besides the existing state; all where unset"
+    )
 
 
 class AnchorSettings(Settings):

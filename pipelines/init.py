@@ -27,6 +27,7 @@ from twin.io.geotiff import raster_info
 from twin.io.las import LasInfo, class_counts, read_las_info
 from twin.io.vector import choose_layer, read_footprints
 from twin.region import Region
+from twin.terrain.sampler import TinSampler
 
 STUDY_YEAR = 2026
 """Year of the default study days; the sun of another year differs by minutes of arc."""
@@ -96,10 +97,10 @@ def init_site(request: InitRequest, reporter: Reporter) -> list[str]:
         site = open_site(request.folder)
         with reporter.step("Looking at the files"):
             inputs = read_inputs(site)
-            spots = outlines_of(site, inputs, notes)
+            outlines, ground = outlines_of(site, inputs, notes)
         region = inputs.region.shifted(*inputs.frame.origin)
         notes.append(f"area: {region.describe()} ({inputs.region.width:.0f} x {inputs.region.height:.0f} m)")
-        for path, text in first_files(site, inputs, spots).items():
+        for path, text in first_files(site, inputs, outlines, ground).items():
             made.append(path)
             write_text(path, text)
         for path in made:
@@ -252,8 +253,8 @@ def area_value(text: str, folder: Path) -> Any:
     return relative(Path(name), folder) + (f"#{fragment}" if fragment else "")
 
 
-def outlines_of(site: Site, inputs: Inputs, notes: list[str]) -> list[Outline]:
-    """Building outlines, local space, to find a free standpoint."""
+def outlines_of(site: Site, inputs: Inputs, notes: list[str]) -> tuple[list[Outline], TinSampler | None]:
+    """Building outlines to find a free standpoint, and the ground where triangles say where it ends."""
     settings = site.settings.inputs.footprints
     if settings is not None and inputs.footprints is not None:
         layer = read_footprints(
@@ -265,36 +266,57 @@ def outlines_of(site: Site, inputs: Inputs, notes: list[str]) -> list[Outline]:
             area=inputs.area,
         )
         notes.extend(layer.notes)
-        return [f.polygon for f in layer.footprints]
+        return [f.polygon for f in layer.footprints], None
     if inputs.citymodel is not None:
         place = site.settings.site
         model = read_citymodel(inputs.citymodel, inputs.frame, crs_text=place.crs, heights=place.heights)
         notes.extend(model.notes)
-        return [p for p in (building_footprint(b) for b in model.buildings) if p is not None]
-    return []
+        alone = not inputs.clouds and inputs.dtm is None
+        tin = model.terrain_mesh if alone else None
+        outlines = [p for p in (building_footprint(b) for b in model.buildings) if p is not None]
+        return outlines, TinSampler(tin) if tin is not None and len(tin.faces) else None
+    return [], None
 
 
-def free_spot(region: Region, outlines: list[Outline]) -> tuple[float, float]:
-    """The point nearest to the middle of a region that keeps 4 m from every building, local space [m]."""
+def free_spot(
+    region: Region, outlines: list[Outline], ground: TinSampler | None = None
+) -> tuple[float, float]:
+    """The point nearest to the middle of a region that is on the ground and 4 m from every building, local [m]."""
     cx, cy = region.centre
     step = max(2.0, min(region.width, region.height) / 60)
     reach = 0.45 * min(region.width, region.height)
     k = np.arange(-int(reach / step), int(reach / step) + 1) * step
     x, y = (a.ravel() for a in np.meshgrid(cx + k, cy + k))
     order = np.lexsort((y, x, np.hypot(x - cx, y - cy)))
-    if not outlines:
-        return float(cx), float(cy)
+    xy = np.column_stack([x, y])[order]
+    known = np.ones(len(xy), dtype=bool) if ground is None else np.isfinite(ground.heights(xy))
+    free = known.copy()
     tree = shapely.STRtree(outlines)
-    points = shapely.points(x[order], y[order])
-    near = set(tree.query(points, predicate="dwithin", distance=4.0)[0].tolist())
-    best = next((i for i in range(len(points)) if i not in near), 0)
-    return float(x[order][best]), float(y[order][best])
+    free[tree.query(shapely.points(xy), predicate="dwithin", distance=4.0)[0]] = False
+    best = next((int(np.argmax(some)) for some in (free, known) if some.any()), 0)
+    return float(xy[best, 0]), float(xy[best, 1])
 
 
-def first_files(site: Site, inputs: Inputs, outlines: list[Outline]) -> dict[Path, str]:
+def high_spot(region: Region, ground: TinSampler | None) -> tuple[float, float]:
+    """Where the bird's eye stands: over the ground at the southern edge, local [m]."""
+    x = region.centre[0]
+    y = np.linspace(region.south + 0.03 * region.height, region.centre[1], 50)
+    known = (
+        np.array([True]) if ground is None else np.isfinite(ground.heights(np.column_stack([0 * y + x, y])))
+    )
+    return x, float(y[int(np.argmax(known))])
+
+
+def first_files(
+    site: Site, inputs: Inputs, outlines: list[Outline], ground: TinSampler | None
+) -> dict[Path, str]:
     """A sunlight study, a viewshed and two views."""
     frame, region = inputs.frame, inputs.region
-    east, north = (float(v) for v in frame.to_world(np.array([free_spot(region, outlines)]))[0])
+    spot = free_spot(region, outlines, ground)
+    air = high_spot(region, ground)
+    if ground is not None and not np.isfinite(ground.heights(np.array([air]))).all():
+        air = spot
+    (east, north), over = ([float(v) for v in p] for p in frame.to_world(np.array([spot, air])))
     area = region.width * region.height
     cell = next((c for c in (0.5, 1.0, 2.0, 5.0) if area / c**2 <= CELLS), 10.0)
     cell = max(cell, 1.0 if area > 10_000 else 0.5)
@@ -308,7 +330,7 @@ def first_files(site: Site, inputs: Inputs, outlines: list[Outline]) -> dict[Pat
     return {
         site.folder / "studies" / "sun.toml": _sun_text(words["sun"], cell),
         site.folder / "studies" / "view.toml": _sight_text(words["sight"], cell, east, north, region),
-        site.folder / "views.toml": _views_text(words, frame, region, (east, north)),
+        site.folder / "views.toml": _views_text(words, frame, region, (east, north), (over[0], over[1])),
     }
 
 
@@ -341,11 +363,15 @@ def _sight_text(title: str, cell: float, east: float, north: float, region: Regi
     )
 
 
-def _views_text(words: dict[str, str], frame: Frame, region: Region, spot: tuple[float, float]) -> str:
+def _views_text(
+    words: dict[str, str],
+    frame: Frame,
+    region: Region,
+    spot: tuple[float, float],
+    air: tuple[float, float],
+) -> str:
     size = max(region.width, region.height)
-    x = region.centre[0]
-    y = region.south + 0.03 * region.height
-    east, north = (float(v) for v in frame.to_world(np.array([[x, y]]))[0])
+    east, north = air
     bearing = frame.azimuth_true(0.0)
     return (
         "# Named views; bearings are from true north, clockwise [degree].\n"

@@ -206,7 +206,8 @@ def _world_region(
     if single["citymodel"] is None:
         raise InputError("nothing to build the ground from")
     model = citymodel_info(single["citymodel"])
-    return region_in(model.region_world, model.crs or crs, crs).buffered(CITY_MARGIN_M)
+    margin = 0.0 if "TINRelief" in model.counts else CITY_MARGIN_M
+    return region_in(model.region_world, model.crs or crs, crs).buffered(margin)
 
 
 def _area_region(site: Site, ring: object, crs: CRS) -> Region:

@@ -41,12 +41,21 @@ def render_views(
     if only is not None and only not in views:
         raise InputError(f"{site.folder / 'views.toml'}: no view {only!r}; there are: {', '.join(views)}")
     chosen = {only: views[only]} if only is not None else views
+    known = scenario_ids(site)
+    for name, settings in chosen.items():
+        strange = [s for s in settings.scenarios or [] if s not in (EXISTING, *known)]
+        if strange:
+            raise InputError(
+                f"{site.folder / 'views.toml'}: view {name!r}, key 'scenarios': no scenario {strange[0]!r}; "
+                f"there are: {', '.join(known) or 'none'}"
+            )
     base = load(site).scene
     engine = choose_device(device)
     files: list[Path] = []
-    for state in [EXISTING, *scenario_ids(site)]:
-        scene = scene_of(site, base, state)
-        for name, settings in chosen.items():
+    for state in [EXISTING, *known]:
+        wanted = {n: v for n, v in chosen.items() if state == EXISTING or state in (v.scenarios or known)}
+        scene = scene_of(site, base, state) if wanted else base
+        for name, settings in wanted.items():
             path = site.out / "pictures" / name / f"{state}.png"
             made = step(
                 f"picture-{name}-{state}",

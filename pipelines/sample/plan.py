@@ -249,5 +249,5 @@ def _view(
         f'[{name}]\ntitle = "{title}"\n'
         f"eye = {{ east = {east:.2f}, north = {north:.2f}, above_ground_m = 1.6 }}\n"
         f"bearing_true_deg = {frame.azimuth_true(grid):.2f}\nhfov_deg = 70.0\npitch_deg = {pitch}\n"
-        f"date = 2026-03-21\nsolar_h = 15.0\n\n"
+        f'date = 2026-03-21\nsolar_h = 15.0\nscenarios = ["plan-2030"]\n\n'
     )
