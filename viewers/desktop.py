@@ -299,9 +299,9 @@ class SceneWindow:
             self.plotter.screenshot(str(part))
         return target
 
-    def show(self) -> None:
-        """Open the window and come back when it is closed."""
-        self.plotter.show(auto_close=False)
+    def show(self, wait: bool = True) -> None:
+        """Open the window; come back when it is closed, or at once where not to ``wait``."""
+        self.plotter.show(auto_close=False, interactive=wait)
 
     def close(self) -> None:
         """Close the window and give the engines back."""

@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import time
 from typing import Literal
 
 from twin.errors import MissingDependencyError
@@ -29,6 +30,9 @@ LIBRARIES: dict[Package, tuple[tuple[str, str], ...]] = {
     ),
 }
 """Shared libraries of Linux and the Debian packages that bring them."""
+
+RETRY_S = 1.0
+"""After this long a display that does not answer is asked once more [s]."""
 
 FROM_WHEEL = "libusb-1.0.so.0"
 """The library that the wheel libusb-package brings too."""
@@ -106,6 +110,10 @@ def _display_problem(package: Package) -> str | None:
     x11.XOpenDisplay.argtypes = [ctypes.c_char_p]
     x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
     display = x11.XOpenDisplay(name.encode())
+    if not display:
+        # A server that has just lost its last window may be starting anew.
+        time.sleep(RETRY_S)
+        display = x11.XOpenDisplay(name.encode())
     if not display:
         return (
             f"{package} needs a display and {name} cannot be opened: log in to a desktop, or xvfb-run{hint}"

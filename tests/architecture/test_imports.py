@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -157,7 +158,10 @@ def test_public_functions_are_documented() -> None:
 
 
 def test_nothing_else_at_the_root() -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    git = shutil.which("git")
+    listed = subprocess.run(
+        [git or sys.executable, "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if listed.returncode:
         entries = {p.name for p in ROOT.iterdir() if (p.is_file() or p.name in ROOT_ENTRIES)}
     else:
