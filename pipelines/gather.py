@@ -20,6 +20,7 @@ from twin.frame import Frame
 from twin.io.cityjson import CityModel
 from twin.io.crs import SpatialRef, parse_crs
 from twin.io.las import LasInfo, iter_clouds
+from twin.model.geometry import Geometry
 from twin.model.mesh import TriangleMesh
 from twin.model.objects import Building, Footprint
 from twin.model.pointcloud import PointCloud
@@ -209,15 +210,13 @@ ON_GROUND = frozenset({"Road", "Railway", "TransportSquare", "Waterway", "LandUs
 
 
 def _foot(building: Building) -> NDArray[np.float64] | None:
-    """Feet of a building: vertices of its ground faces, else its lowest 0.5 m."""
-    geometries = [g for b in (building, *building.parts) for g in b.geometries]
-    if not geometries:
-        return None
-    lowest_lod = min(g.lod for g in geometries)
+    """Feet of a building and its parts: vertices of its ground faces, else its lowest 0.5 m.
+
+    An outline (LoD 0) counts only where there is no more: national models draw it at height 0, or at the eaves.
+    """
+    everything = _geometries(building)
     rows = []
-    for geometry in geometries:
-        if geometry.lod != lowest_lod and len(geometries) > 1 and geometry.lod < "1":
-            continue
+    for geometry in [g for g in everything if g.lod >= "1"] or everything:
         marked = {
             index
             for rings, code in zip(geometry.surfaces, geometry.semantics, strict=True)
@@ -229,6 +228,10 @@ def _foot(building: Building) -> NDArray[np.float64] | None:
         if len(points):
             rows.append(points[points[:, 2] <= points[:, 2].min() + 0.5])
     return np.concatenate(rows) if rows else None
+
+
+def _geometries(building: Building) -> list[Geometry]:
+    return [*building.geometries, *(g for part in building.parts for g in _geometries(part))]
 
 
 def _empty(grid: Grid) -> Raster:

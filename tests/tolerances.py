@@ -95,3 +95,9 @@ by half a cell."""
 
 REFERENCE_SHADOW_STRAY_SHARE = 0.005
 """Cells that differ farther than one cell from an edge of the mask: what half a cell does not explain."""
+
+CITY_FOOT_M = 1.0
+"""Ground under a building of a city model against the foot of its walls: cellars and sloping yards differ."""
+
+CITY_FOOT_SHARE = 0.9
+"""Share of the buildings of a real model that keep to it."""

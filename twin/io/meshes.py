@@ -214,7 +214,9 @@ class _Glb:
         return {"attributes": {"POSITION": place}, "indices": place + 1, "material": material, "mode": 4}
 
     def node(self, name: str, primitives: list[dict[str, Any]], extras: dict[str, Any]) -> int:
-        self._meshes.append({"name": name, "primitives": primitives})
+        # The node and its extras carry the id as it is; trimesh trips over braces in the name of a mesh.
+        plain_name = name.replace("{", "(").replace("}", ")")
+        self._meshes.append({"name": plain_name, "primitives": primitives})
         self._nodes.append({"name": name, "mesh": len(self._meshes) - 1, "extras": extras})
         return len(self._nodes) - 1
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from twin.frame import Frame
 from twin.model.mesh import TriangleMesh
 from twin.model.objects import Building, CityObject, Tree, best_geometry
@@ -86,6 +88,20 @@ class SceneItem:
     mesh: TriangleMesh
 
 
+SURFACE_OF = {
+    "Road": Surface.TRAFFIC_AREA,
+    "Railway": Surface.TRAFFIC_AREA,
+    "TransportSquare": Surface.TRAFFIC_AREA,
+    "WaterBody": Surface.WATER,
+    "Waterway": Surface.WATER,
+    "PlantCover": Surface.VEGETATION,
+    "SolitaryVegetationObject": Surface.VEGETATION,
+    "LandUse": Surface.LAND_USE,
+    "Bridge": Surface.BRIDGE,
+}
+"""What the faces of an object are where its file does not say."""
+
+
 def walk(scene: Scene, lod: str | None = None, trees: bool = True) -> Iterator[SceneItem]:
     """Every drawable object of a scene, in a fixed order: terrain, buildings, proposals, others, trees.
 
@@ -105,12 +121,19 @@ def walk(scene: Scene, lod: str | None = None, trees: bool = True) -> Iterator[S
         yield from _building_items(building, "proposals", "proposed", None)
     for thing in scene.others:
         geometry = best_geometry(thing)
-        mesh = triangulate(geometry, scene.frame) if geometry is not None else None
+        mesh = _named(triangulate(geometry, scene.frame), thing.type) if geometry is not None else None
         if mesh is not None and len(mesh.faces):
             yield SceneItem(thing.id, "other", thing.type, "existing", mesh)
     if trees:
         for tree in scene.trees:
             yield SceneItem(tree.id, "trees", "SolitaryVegetationObject", "existing", tree_mesh(tree))
+
+
+def _named(mesh: TriangleMesh, kind: str) -> TriangleMesh:
+    """The mesh with its unknown faces named by the type of their object."""
+    code = SURFACE_OF.get(kind, Surface.UNKNOWN)
+    codes = np.where(mesh.semantics == Surface.UNKNOWN, np.uint8(code), mesh.semantics)
+    return TriangleMesh(mesh.frame, mesh.vertices, mesh.faces, codes)
 
 
 def _building_items(building: Building, layer: Layer, status: Status, lod: str | None) -> Iterator[SceneItem]:

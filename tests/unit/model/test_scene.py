@@ -9,6 +9,7 @@ from tests.format_worlds import FRAME, VOLUME_M3, box, building, road, scene
 from twin.model.geometry import Geometry
 from twin.model.objects import Building, CityObject, Failure
 from twin.model.scene import building_meshes, walk
+from twin.model.surface import Surface
 
 
 def test_the_walk_has_a_fixed_order_layers_and_status() -> None:
@@ -56,3 +57,15 @@ def test_a_building_is_drawn_by_its_parts_not_by_its_outline() -> None:
     assert lower.signed_volume() == pytest.approx(8 * 5 * 9, rel=1e-9)
     (alone,) = building_meshes(Building("b", FRAME, (outline,)))
     assert len(alone.faces) == 8
+
+
+def test_faces_without_a_type_are_named_by_their_object() -> None:
+    plain = road().geometries[0]
+    bare = Geometry(plain.kind, "1", plain.vertices, plain.surfaces, np.zeros(1), plain.shells)
+    kinds = {"WaterBody": Surface.WATER, "Bridge": Surface.BRIDGE, "OtherConstruction": Surface.UNKNOWN}
+    others = tuple(CityObject(kind, kind, FRAME, (bare,)) for kind in kinds)
+    codes = {i.id: set(i.mesh.semantics.tolist()) for i in walk(scene(others=others)) if i.layer == "other"}
+    assert codes == {kind: {int(surface)} for kind, surface in kinds.items()}
+    said = CityObject("w", "WaterBody", FRAME, (plain,))
+    drawn = next(i for i in walk(scene(others=(said,))) if i.id == "w")
+    assert set(drawn.mesh.semantics.tolist()) == {int(Surface.TRAFFIC_AREA)}
