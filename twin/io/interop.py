@@ -12,15 +12,40 @@ from twin.errors import MissingDependencyError
 if TYPE_CHECKING:
     from twin.model.objects import Building
     from twin.model.raster import Raster
+    from twin.model.scene import Scene
 
 
-def to_geodataframe(buildings: Sequence[Building]) -> Any:
-    """Buildings as a ``geopandas.GeoDataFrame``: outline in world space [m], id, attributes, failure reason.
+RESERVED = ("id", "status", "failure", "geometry")
+"""Columns of our own; an attribute of such a name gets ``attribute_`` before it."""
+
+
+def scene_to_geodataframe(scene: Scene) -> Any:
+    """Existing and proposed buildings of a scene as one table; see ``to_geodataframe``."""
+    statuses = ["existing"] * len(scene.buildings) + ["proposed"] * len(scene.proposed)
+    return to_geodataframe([*scene.buildings, *scene.proposed], statuses)
+
+
+def to_geodataframe(buildings: Sequence[Building], statuses: Sequence[str] = ()) -> Any:
+    """Buildings as a ``geopandas.GeoDataFrame``: one row each, outlines in world space [m].
+
+    Parameters
+    ----------
+    buildings
+        Of one frame.
+    statuses
+        A word for each, such as ``existing``; the column is left out where empty.
+
+    Returns
+    -------
+    Columns ``id``, ``status``, the attributes, ``failure`` (the reason where there is no solid) and ``geometry``;
+    ``attrs["heights"]`` names the vertical datum of the heights among the attributes.
 
     Raises
     ------
     MissingDependencyError
         geopandas is not installed.
+    FrameMismatchError
+        Buildings of several frames.
     """
     try:
         import geopandas
@@ -30,15 +55,22 @@ def to_geodataframe(buildings: Sequence[Building]) -> Any:
 
     from twin.buildings.outline import building_footprint
 
-    rows = []
-    for building in buildings:
+    columns = ["id", *(["status"] if statuses else []), "failure", "geometry"]
+    rows: list[dict[str, Any]] = []
+    for number, building in enumerate(buildings):
+        buildings[0].frame.require_same(building.frame, f"building {building.id!r}")
         outline = building_footprint(building)
-        if outline is not None:
-            outline = shapely.transform(outline, building.frame.to_world)
-        reason = building.failure.reason if building.failure else None
-        rows.append({"id": building.id, **building.attributes, "failure": reason, "geometry": outline})
+        row: dict[str, Any] = {"id": building.id}
+        if statuses:
+            row["status"] = statuses[number]
+        row |= {f"attribute_{k}" if k in RESERVED else k: v for k, v in building.attributes.items()}
+        row["failure"] = building.failure.reason if building.failure else None
+        row["geometry"] = shapely.transform(outline, building.frame.to_world) if outline is not None else None
+        rows.append(row)
     crs = buildings[0].frame.crs if buildings else None
-    return geopandas.GeoDataFrame(rows, geometry="geometry", crs=crs)
+    table = geopandas.GeoDataFrame(rows, columns=None if rows else columns, geometry="geometry", crs=crs)
+    table.attrs["heights"] = buildings[0].frame.vertical if buildings else None
+    return table
 
 
 def to_xarray(raster: Raster) -> Any:

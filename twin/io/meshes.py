@@ -20,6 +20,7 @@ from twin.model.surface import CITYJSON_NAMES, Surface
 
 if TYPE_CHECKING:
     from twin.model.mesh import TriangleMesh
+    from twin.model.objects import Building
     from twin.model.scene import SceneItem
 
 Colour = tuple[int, int, int]
@@ -84,6 +85,27 @@ def mesh_to_trimesh(mesh: TriangleMesh) -> Any:
     made = trimesh.Trimesh(np.array(mesh.vertices), np.array(mesh.faces), process=False)
     made.face_attributes["semantics"] = np.array(mesh.semantics)
     return made
+
+
+def building_to_trimesh(building: Building, lod: str | None = None) -> Any:
+    """A ``trimesh.Trimesh`` of a building and its parts, local space [m].
+
+    Raises
+    ------
+    InputError
+        It has no geometry (of that LoD).
+    """
+    from twin.model.mesh import TriangleMesh
+    from twin.model.scene import building_meshes
+
+    meshes = building_meshes(building, lod)
+    if not meshes:
+        reason = f": {building.failure.reason}" if building.failure else ""
+        has = ", ".join(g.lod for g in building.geometries) or "none"
+        raise InputError(
+            f"building {building.id!r} has no geometry of LoD {lod or 'any'} (has {has}){reason}"
+        )
+    return mesh_to_trimesh(TriangleMesh.joined(building.frame, meshes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,12 @@ class Building:
         if len(set(lods)) != len(lods):
             raise InputError(f"building {self.id!r} has two geometries of one LoD: {sorted(lods)}")
 
+    def to_trimesh(self, lod: str | None = None) -> Any:
+        """A ``trimesh.Trimesh`` of the building and its parts (highest LoD where None), local space [m]."""
+        from twin.io.meshes import building_to_trimesh
+
+        return building_to_trimesh(self, lod)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CityObject:

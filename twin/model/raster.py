@@ -151,3 +151,9 @@ class Raster:
         """Raise FrameMismatchError unless both rasters share one grid."""
         if self.grid != other.grid:
             raise FrameMismatchError(f"rasters on different grids: {self.grid} and {other.grid}")
+
+    def to_xarray(self) -> Any:
+        """An ``xarray.DataArray`` with world coordinates of the cell centres [m]; needs xarray."""
+        from twin.io.interop import to_xarray
+
+        return to_xarray(self)

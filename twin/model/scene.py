@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -62,6 +62,12 @@ class Scene:
         """Frame of the local coordinates."""
         return self.terrain.frame
 
+    def to_geodataframe(self) -> Any:
+        """Existing and proposed buildings as a ``geopandas.GeoDataFrame``, world space [m]; needs geopandas."""
+        from twin.io.interop import scene_to_geodataframe
+
+        return scene_to_geodataframe(self)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SceneItem:
@@ -86,6 +92,12 @@ class SceneItem:
     type: str
     status: Status
     mesh: TriangleMesh
+
+    def to_trimesh(self) -> Any:
+        """A ``trimesh.Trimesh`` in local space [m]; id, layer, type and status stand in its metadata."""
+        made = self.mesh.to_trimesh()
+        made.metadata.update(id=self.id, layer=self.layer, type=self.type, status=self.status)
+        return made
 
 
 SURFACE_OF = {
