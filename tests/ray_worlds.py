@@ -130,6 +130,12 @@ def sun_rays(triangles: Triangles, count: int, seed: int = 0) -> Asked:
     return Asked(origins, np.column_stack([flat_part, np.sin(altitude)]), np.full(count, np.inf))
 
 
+def _room(triangles: Triangles) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Box of the scene with the air above it and some of the ground below."""
+    low, high = triangles.vertices.min(axis=0), triangles.vertices.max(axis=0)
+    return low - np.array([0, 0, 5]), high + np.array([0, 0, 20])
+
+
 def view_rays(triangles: Triangles, count: int, seed: int = 1) -> Asked:
     """From eyes anywhere around the scene to points anywhere in it or on it."""
     random = np.random.default_rng(seed)
@@ -145,16 +151,13 @@ def view_rays(triangles: Triangles, count: int, seed: int = 1) -> Asked:
     return between(random.uniform(low, high, (count, 3)), targets)
 
 
-def edge_rays(triangles: Triangles, count: int, seed: int = 2) -> Asked:
-    """Aimed exactly at edges, every fourth at a corner: what slips through where faces meet, or grazes."""
+def edge_rays(triangles: Triangles, count: int, seed: int = 2, corners: bool = False) -> Asked:
+    """Aimed exactly at edges, or at corners: what slips through where faces meet, or grazes."""
     random = np.random.default_rng(seed)
-    corners = triangles.vertices[triangles.faces[random.integers(len(triangles.faces), size=count)]]
-    share = np.where(np.arange(count) % 4 == 0, 0.0, random.random(count))[:, None]
-    aim = corners[:, 0] * (1 - share) + corners[:, 1] * share
-    low, high = (
-        triangles.vertices.min(axis=0) - [0, 0, 5],
-        triangles.vertices.max(axis=0) + np.array([0, 0, 20]),
-    )
+    drawn = triangles.vertices[triangles.faces[random.integers(len(triangles.faces), size=count)]]
+    share = np.zeros((count, 1)) if corners else random.uniform(0.02, 0.98, (count, 1))
+    low, high = _room(triangles)
+    aim = drawn[:, 0] * (1 - share) + drawn[:, 1] * share
     return between(random.uniform(low, high, (count, 3)), aim).endless()
 
 
@@ -171,11 +174,16 @@ def far_rays(triangles: Triangles, count: int, seed: int = 3) -> Asked:
 # Agreement.
 
 
-def _nudged(rays: Asked) -> list[Asked]:
-    """The rays moved aside and along by up to the tolerance, each way."""
+def _across(rays: Asked) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two unit vectors (n, 3) at right angles to the rays and to each other."""
     aside = np.cross(rays.directions, np.where(np.abs(rays.directions[:, 2:]) < 0.9, [0, 0, 1], [1, 0, 0]))
     aside /= np.linalg.norm(aside, axis=1)[:, None]
-    over = np.cross(aside, rays.directions)
+    return aside, np.cross(aside, rays.directions)
+
+
+def _nudged(rays: Asked) -> list[Asked]:
+    """The rays moved aside and along by up to the tolerance, each way."""
+    aside, over = _across(rays)
     turns = [np.cos(a) * aside + np.sin(a) * over for a in np.arange(8) * np.pi / 4]
     moves = [*turns, rays.directions, -rays.directions]
     return [
@@ -195,36 +203,43 @@ def wrongly_occluded(rays: Asked, found: NDArray[np.bool_], oracle: Caster) -> N
 
 
 def wrongly_hit(rays: Asked, found: Hits, triangles: Triangles, oracle: Caster) -> NDArray[np.int64]:
-    """Rows where a first hit is not at the oracle's distance, nor within those of the ray moved by the tolerance;
-    or where the point found is not on the face found."""
+    """Rows where the ray does not meet the named face there, or meets another before: by more than the tolerance.
+
+    A hit that a ray moved by the tolerance would not stop before is as good as the oracle's.
+    """
     true = rays.first_hit(oracle).distance
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(found.distance - true)
-    differ = np.flatnonzero(~((apart <= GRAZE_TOLERANCE_M) | (np.isinf(true) & np.isinf(found.distance))))
-    off = off_face(rays, found, triangles) > 2 * GRAZE_TOLERANCE_M
-    if len(differ):
-        moved = np.array([some.first_hit(oracle).distance for some in _nudged(rays.take(differ))])
-        low, high = moved.min(axis=0) - GRAZE_TOLERANCE_M, moved.max(axis=0) + GRAZE_TOLERANCE_M
-        d = found.distance[differ]
-        differ = differ[~((low <= d) & (d <= high))]
-    return np.union1d(differ, np.flatnonzero(off))
+    off = off_face(rays, found, triangles) > GRAZE_TOLERANCE_M
+    too_far = np.flatnonzero(found.distance > true + GRAZE_TOLERANCE_M)
+    if len(too_far):
+        moved = np.array([some.first_hit(oracle).distance for some in _nudged(rays.take(too_far))])
+        too_far = too_far[found.distance[too_far] > moved.max(axis=0) + GRAZE_TOLERANCE_M]
+    return np.union1d(too_far, np.flatnonzero(off))
 
 
 def off_face(rays: Asked, found: Hits, triangles: Triangles) -> NDArray[np.float64]:
-    """How far each found point is from the face that was named [m]; 0 where none was."""
+    """How far each hit is from the plane of the face that was named, or the ray passes the face [m]; 0 without one."""
     out = np.zeros(len(rays))
     hit = np.flatnonzero(found.face >= 0)
-    point = rays.origins[hit] + found.distance[hit, None] * rays.directions[hit]
-    a, b, c = np.moveaxis(triangles.vertices[triangles.faces[found.face[hit]]], 1, 0)
-    normal = np.cross(b - a, c - a)
+    some, distance = rays.take(hit), found.distance[hit]
+    corners = triangles.vertices[triangles.faces[found.face[hit]]] - some.origins[:, None]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.linalg.norm(normal, axis=1)[:, None]
-    beyond = np.abs(np.einsum("ij,ij->i", point - a, normal))
-    for p, q in ((a, b), (b, c), (c, a)):
-        outward = np.cross(q - p, normal)
-        outward /= np.linalg.norm(outward, axis=1)[:, None]
-        beyond = np.maximum(beyond, np.einsum("ij,ij->i", point - p, outward))
-    out[hit] = beyond
+    away = np.abs(np.einsum("ij,ij->i", distance[:, None] * some.directions - corners[:, 0], normal))
+    # Seen along the ray, the ray is the point (0, 0).
+    seen = np.stack([np.einsum("ikj,ij->ik", corners, axis) for axis in _across(some)], axis=-1)
+    out[hit] = np.maximum(away, _off_triangle(seen))
     return out
+
+
+def _off_triangle(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance (n,) of the point (0, 0) to triangles (n, 3, 2); 0 inside."""
+    ends = np.roll(corners, -1, axis=1)
+    side = ends - corners
+    share = -(corners * side).sum(axis=2) / np.maximum((side**2).sum(axis=2), 1e-30)
+    nearest = corners + np.clip(share, 0, 1)[..., None] * side
+    turn = side[..., 0] * corners[..., 1] - side[..., 1] * corners[..., 0]
+    inside = (turn > 0).all(axis=1) | (turn < 0).all(axis=1)
+    return np.where(inside, 0.0, np.linalg.norm(nearest, axis=2).min(axis=1))
 
 
 def reference_of(triangles: Triangles) -> Caster:
