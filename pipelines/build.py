@@ -92,7 +92,13 @@ def read_base_model(site: Site, inputs: Inputs, reporter: Reporter) -> CityModel
         return None
     with reporter.step("City model"):
         place = site.settings.site
-        return read_citymodel(inputs.citymodel, inputs.frame, crs_text=place.crs, heights=place.heights)
+        return read_citymodel(
+            inputs.citymodel,
+            inputs.frame,
+            crs_text=place.crs,
+            heights=place.heights,
+            accepted_accuracy_m=place.accepted_accuracy_m,
+        )
 
 
 def read_ground(
