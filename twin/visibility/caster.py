@@ -173,9 +173,10 @@ def make_caster(occluders: Occluders, device: Device, threads: int = 1) -> Caste
     Parameters
     ----------
     occluders
-        Triangles, or a height field. Embree and WGSL take a height field as two triangles to the quad of four
-        cell centres (``twin.visibility.heightfield``); the reference reads it at every crossing of a row or
-        column.
+        Triangles, or a height field. The reference reads a height field at every crossing of a row or column;
+        Embree and WGSL meet two triangles to the quad of four cell centres, with a fold that gives the same
+        answer (``twin.visibility.heightfield``). Triangles are met from outside: a ray that starts on the ground
+        and dives at once is blocked for the reference only.
     device
         From ``choose_device``.
     threads

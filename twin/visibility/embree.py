@@ -36,9 +36,9 @@ class EmbreeCaster:
     """A scene of Embree, with its robust traversal.
 
     Without it, rays leak through shared edges: of rays aimed at the edges of a closed ground of a million
-    faces, 3.8 % went through; with it only such as graze a ridge, at four fifths of the speed, and 8 of 100,000
-    of those aimed exactly at a corner. embreex lets go of the interpreter while it traces, so that plain threads
-    scale.
+    faces, 3.8 % went through; with it only such as graze a ridge, and up to 3 of 10,000 of those aimed exactly at
+    a corner, at four fifths of the speed. embreex lets go of the interpreter while it traces, so that plain
+    threads scale.
 
     Parameters
     ----------

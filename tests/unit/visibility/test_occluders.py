@@ -124,9 +124,17 @@ def test_a_quad_is_two_triangles_seen_from_above() -> None:
     normal = np.cross(b - a, c - a)
     # Twice the area in plan: each triangle is half a cell of 2 x 0.5, and faces up.
     assert normal[:, 2] == pytest.approx(np.full(48, 1.0))
-    # Each quad is parted from north-west to south-east: no edge runs the other way.
-    step = np.stack([b - a, c - b, a - c])[..., :2]
-    assert not ((step[..., 0] * step[..., 1]) > 0).any()
+    # The fold of each quad is a valley: the corners that are not on it lie above the other triangle's plane.
+    north, south = np.split(np.arange(48).reshape(24, 2), 2, axis=1)
+    for this, other in ((north, south), (south, north)):
+        corners = np.stack([a[other], b[other], c[other]], axis=2)[:, 0]
+        above = np.einsum("ijk,ik->ij", corners - a[this][:, 0][:, None], normal[this][:, 0])
+        assert above.min() > -1e-9 and (above.max(axis=1) > 0).all()
+
+
+def test_a_flat_fold_runs_from_north_west_to_south_east() -> None:
+    faces = heightfield_to_triangles(HeightField(np.zeros((2, 2)), 1.0, 1.0, 0.0, 0.0)).faces
+    assert [sorted(face) for face in faces.tolist()] == [[0, 1, 3], [0, 2, 3]]
 
 
 @pytest.mark.parametrize("missing", [(0, 0), (0, 1), (1, 0), (1, 1)])
