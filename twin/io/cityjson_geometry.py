@@ -147,8 +147,11 @@ def _compact(
     surfaces: list[Rings] = []
     kept_codes: list[int] = []
     shells: list[tuple[int, int]] = []
+    plain = _plain([ring for _, rings in rows if isinstance(rings, list) for ring in rings], vertices)
     for (shell, rings), code in zip(rows, codes, strict=True):
-        cleaned = [_ring(ring, vertices) for ring in rings] if isinstance(rings, list) else []
+        cleaned = (
+            [ring if plain else _ring(ring, vertices) for ring in rings] if isinstance(rings, list) else []
+        )
         if not cleaned or not cleaned[0]:
             continue
         surfaces.append(
@@ -166,6 +169,22 @@ def _compact(
         np.array(kept_codes, dtype=np.uint8),
         np.array(shells, dtype=np.int32).reshape(-1, 2),
     )
+
+
+def _plain(rings: Sequence[Any], vertices: NDArray[np.float64]) -> bool:
+    """Whether every ring is one of three or more indices that exist, with no corner beside itself."""
+    if not all(isinstance(ring, list) and len(ring) >= 3 for ring in rings):
+        return False
+    flat = [index for ring in rings for index in ring]
+    if not all(type(index) is int for index in flat):
+        return False
+    corners = np.array(flat)
+    if corners.dtype.kind != "i" or corners.min() < 0 or corners.max() >= len(vertices):
+        return False
+    ends = np.cumsum([len(ring) for ring in rings])
+    following = np.arange(1, len(flat) + 1)
+    following[ends - 1] = ends - [len(ring) for ring in rings]
+    return not (vertices[corners] == vertices[corners[following]]).all(axis=1).any()
 
 
 def _ring(ring: Any, vertices: NDArray[np.float64]) -> tuple[int, ...]:

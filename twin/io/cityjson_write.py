@@ -117,6 +117,10 @@ def _line(value: Any) -> bytes:
     return utf8(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n")
 
 
+_Rings = list[list[list[int]]]
+"""Rings of the surfaces of a geometry."""
+
+
 @dataclass(slots=True)
 class _Feature:
     """Objects that share one list of vertices."""
@@ -135,33 +139,52 @@ class _Feature:
         self.geometries.append((item, geometry, start))
         return item
 
-    def settled(self) -> tuple[dict[str, dict[str, Any]], list[list[int]], NDArray[np.int64]]:
-        """Objects with final indices, and the vertices in use, each once."""
+    def settle(self) -> tuple[NDArray[np.int64], list[_Rings]]:
+        """The vertices in use, each once, and the rings of each geometry by those vertices' numbers."""
         if not self.blocks:
-            return self.objects, [], np.empty((0, 3), dtype=np.int64)
+            return np.empty((0, 3), dtype=np.int64), []
         points, inverse = np.unique(np.concatenate(self.blocks), axis=0, return_inverse=True)
-        inverse = inverse.reshape(-1)
-        for item, geometry, start in self.geometries:
-            rings = [
-                [_ring([int(inverse[start + i]) for i in ring]) for ring in surface]
-                for surface in geometry.surfaces
-            ]
-            keep = [k for k, surface in enumerate(rings) if surface[0]]
-            _fill(item, geometry, [[r for r in rings[k] if r] for k in keep], keep)
+        place: list[int] = inverse.reshape(-1).tolist()
+        rows: list[_Rings] = []
+        for _, geometry, start in self.geometries:
+            own = place[start:]
+            rows.append(
+                [[_ring([own[i] for i in ring]) for ring in surface] for surface in geometry.surfaces]
+            )
         used = np.zeros(len(points), dtype=bool)
-        for item, _, _ in self.geometries:
-            used[np.fromiter(_indices(item["boundaries"]), dtype=np.int64)] = True
+        used[
+            list({v for rings in rows for surface in rings if surface[0] for ring in surface for v in ring})
+        ] = True
         if not used.all():
-            number = np.cumsum(used) - 1
-            for item, _, _ in self.geometries:
-                item["boundaries"] = _renumber(item["boundaries"], number)
-            points = points[used]
-        return self.objects, points.tolist(), points
+            number: list[int] = (np.cumsum(used) - 1).tolist()
+            rows = [
+                [
+                    [[number[v] for v in ring] for ring in surface] if surface[0] else surface
+                    for surface in rings
+                ]
+                for rings in rows
+            ]
+        return points[used], rows
+
+    def fill(self, rows: Sequence[_Rings], number: Sequence[int] | None = None) -> dict[str, dict[str, Any]]:
+        """The objects, their geometries filled in with settled rings; ``number`` is each vertex's place in a file."""
+        for (item, geometry, _), rings in zip(self.geometries, rows, strict=True):
+            keep = [k for k, surface in enumerate(rings) if surface[0]]
+            kept = [[ring for ring in rings[k] if ring] for k in keep]
+            if number is not None:
+                kept = [[[number[v] for v in ring] for ring in surface] for surface in kept]
+            _fill(item, geometry, kept, keep)
+        return self.objects
 
     def as_feature(self) -> dict[str, Any]:
         """A CityJSONFeature."""
-        objects, vertices, _ = self.settled()
-        return {"type": "CityJSONFeature", "id": self.id, "CityObjects": objects, "vertices": vertices}
+        points, rows = self.settle()
+        return {
+            "type": "CityJSONFeature",
+            "id": self.id,
+            "CityObjects": self.fill(rows),
+            "vertices": points.tolist(),
+        }
 
 
 def _steps(vertices: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -172,18 +195,6 @@ def _steps(vertices: NDArray[np.float64]) -> NDArray[np.int64]:
 def _ring(ring: list[int]) -> list[int]:
     kept = [v for k, v in enumerate(ring) if v != ring[k - 1]]
     return kept if len(kept) >= 3 else []
-
-
-def _indices(boundaries: Any) -> Iterator[int]:
-    for one in boundaries:
-        if isinstance(one, list):
-            yield from _indices(one)
-        else:
-            yield one
-
-
-def _renumber(boundaries: Any, number: NDArray[np.int64]) -> Any:
-    return [_renumber(one, number) if isinstance(one, list) else int(number[one]) for one in boundaries]
 
 
 def _fill(item: dict[str, Any], geometry: Geometry, rings: list[Any], keep: list[int]) -> None:
@@ -355,15 +366,11 @@ def reference_system(frame: Frame) -> str | None:
 def _one_file(header: dict[str, Any], features: Sequence[_Feature]) -> dict[str, Any]:
     """All features over one list of vertices, each vertex once."""
     objects: dict[str, Any] = {}
-    settled = [feature.settled() for feature in features]
-    blocks = [points for _, _, points in settled]
-    everything = np.concatenate(blocks) if blocks else np.empty((0, 3), np.int64)
+    settled = [feature.settle() for feature in features]
+    everything = np.concatenate([np.empty((0, 3), np.int64), *(points for points, _ in settled)])
     unique, inverse = np.unique(everything, axis=0, return_inverse=True)
     inverse, start = inverse.reshape(-1), 0
-    for feature, (found, _, points) in zip(features, settled, strict=True):
-        number = inverse[start : start + len(points)]
+    for feature, (points, rows) in zip(features, settled, strict=True):
+        objects.update(feature.fill(rows, inverse[start : start + len(points)].tolist()))
         start += len(points)
-        for item, _, _ in feature.geometries:
-            item["boundaries"] = _renumber(item["boundaries"], number)
-        objects.update(found)
     return {**header, "CityObjects": objects, "vertices": unique.tolist()}
