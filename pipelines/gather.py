@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.inputs import Inputs
+from pipelines.inputs import Inputs, stated_ref
 from pipelines.site import Site
 from pipelines.workers import map_tasks
 from twin.buildings.collect import RoofPointCollector
@@ -18,7 +18,7 @@ from twin.classify.tables import ClassTable, PointClass, parse_class
 from twin.errors import InputError
 from twin.frame import Frame
 from twin.io.cityjson import CityModel
-from twin.io.crs import SpatialRef, parse_crs
+from twin.io.crs import SpatialRef
 from twin.io.las import LasInfo, iter_clouds
 from twin.model.geometry import Geometry
 from twin.model.mesh import TriangleMesh
@@ -98,11 +98,7 @@ def cloud_reader(site: Site, inputs: Inputs) -> CloudReader:
     settings, place = site.settings.inputs, site.settings.site
     if inputs.table is None:
         raise InputError("no class table: the site has no points")
-    ref = None
-    if settings.points_crs:
-        crs, vertical = parse_crs(settings.points_crs)
-        vertical = vertical if vertical != "unknown" else inputs.frame.vertical
-        ref = SpatialRef(crs, vertical, 1.0, 1.0)
+    ref = stated_ref(settings.points_crs, inputs.frame.vertical)
     extra: dict[int, PointClass] = {}
     where = f"{site.folder / 'twin.toml'}: key 'inputs.extra_classes'"
     for code, name in settings.extra_classes.items():

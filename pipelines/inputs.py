@@ -13,11 +13,11 @@ from pyproj import CRS
 from pipelines.site import Site
 from twin.classify.tables import ClassTable, load_class_table
 from twin.errors import InputError
-from twin.frame import Frame, crs_name
+from twin.frame import UNKNOWN_DATUM, Frame, crs_name
 from twin.io.cityjson import citymodel_info
-from twin.io.crs import check_extent, parse_crs, region_in, site_frame, use_grid_folder
+from twin.io.crs import SpatialRef, check_extent, parse_crs, region_in, site_frame, use_grid_folder
 from twin.io.geotiff import raster_info
-from twin.io.las import LasInfo, read_las_info
+from twin.io.las import LasInfo, read_las_info, reference_of
 from twin.io.vector import choose_layer, layer_crs, polygon_of_area, read_polygon
 from twin.region import Region
 
@@ -141,7 +141,7 @@ def read_inputs(site: Site) -> Inputs:
     crs, heights = parse_crs(place.crs, place.heights if place.heights != "unknown" else None)
     infos = [read_las_info(p) for p in paths]
     world = _world_region(site, infos, single, outlines)
-    check_extent(world, crs, f"{site.folder / 'twin.toml'}: the area or the inputs")
+    _check_overlap(site, world, outlines, crs)
     frame = site_frame(place.crs, heights, world)
     area = site_area(site, frame)
     region = world.shifted(-frame.origin[0], -frame.origin[1])
@@ -185,16 +185,18 @@ def _world_region(
     place, settings = site.settings.site, site.settings.inputs
     crs = parse_crs(place.crs)[0]
     if place.area is not None:
-        return _area_region(site, place.area.ring, crs)
+        region = _area_region(site, place.area.ring, crs)
+        check_extent(region, crs, f"{site.folder / 'twin.toml'}: [site.area]")
+        return region
     if infos:
-        stated = parse_crs(settings.points_crs)[0] if settings.points_crs else None
         return Region.around(
-            region_in(info.region_world, stated or (info.ref.crs if info.ref else crs), crs) for info in infos
+            _points_region(info, stated_ref(settings.points_crs, place.heights), crs) for info in infos
         )
     if single["dtm"] is not None:
         raster = raster_info(single["dtm"])
         stated = parse_crs(settings.raster_crs)[0] if settings.raster_crs else raster.crs
         whole = region_in(Region(*raster.bounds), stated or crs, crs)
+        check_extent(whole, crs, str(single["dtm"]))
         if outlines is None:
             return whole
         layer, _ = choose_layer(outlines, settings.footprints.layer if settings.footprints else None)
@@ -207,7 +209,42 @@ def _world_region(
         raise InputError("nothing to build the ground from")
     model = citymodel_info(single["citymodel"])
     margin = 0.0 if "TINRelief" in model.counts else CITY_MARGIN_M
-    return region_in(model.region_world, model.crs or crs, crs).buffered(margin)
+    region = region_in(model.region_world, model.crs or crs, crs)
+    check_extent(region, crs, str(single["citymodel"]))
+    return region.buffered(margin)
+
+
+def stated_ref(points_crs: str | None, site_vertical: str) -> SpatialRef | None:
+    """What [inputs] points_crs says of the points; without a datum of its own they have the site's."""
+    if not points_crs:
+        return None
+    crs, vertical = parse_crs(points_crs)
+    return SpatialRef(crs, vertical if vertical != UNKNOWN_DATUM else site_vertical)
+
+
+def _points_region(info: LasInfo, stated: SpatialRef | None, crs: CRS) -> Region:
+    """Extent of a point file in the site's CRS; refused where its CRS is broken or contradicts it."""
+    if stated is None and info.ref is None and not info.ref_fault:
+        stated = SpatialRef(crs, UNKNOWN_DATUM)
+    region = region_in(info.region_world, reference_of(info, stated).crs, crs)
+    check_extent(region, crs, str(info.path))
+    return region
+
+
+def _check_overlap(site: Site, world: Region, outlines: Path | None, crs: CRS) -> None:
+    """Refuse footprints that all lie somewhere else than the ground."""
+    settings = site.settings.inputs.footprints
+    if outlines is None or settings is None:
+        return
+    layer, _ = choose_layer(outlines, settings.layer)
+    if layer.bounds is None:
+        return
+    theirs = region_in(Region(*layer.bounds), layer_crs(outlines, layer, settings.crs), crs)
+    if world.intersection(theirs) is None:
+        raise InputError(
+            f"{outlines}: the footprints ({theirs.describe()}) lie outside the ground ({world.describe()}); "
+            "are all files of one place, and their CRSs right?"
+        )
 
 
 def _area_region(site: Site, ring: object, crs: CRS) -> Region:
