@@ -207,7 +207,7 @@ def _change_entries(context: SheetContext) -> tuple[tuple[palette.Colour, str], 
         low = ramp.limits[k]
         high = ramp.limits[k + 1] if k + 1 < len(ramp.limits) else None
         if k == 0:
-            labels.append(f"< {number(ramp.limits[1], 0, language)} h")
+            labels.append(f"< −{number(-ramp.limits[1], 0, language)} h")
         elif high is None:
             labels.append(f"> +{number(low, 0, language)} h")
         elif low < 0 < high:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from PIL import ImageFont
 
 from twin.errors import InputError
 from twin.frame import Frame
 from twin.io.atomic import writing
 from twin.model.raster import Grid, Raster
 from twin.region import Region
-from viewers.fonts import prepare
+from viewers.fonts import font_file, prepare
 from viewers.palette import EXISTING_FILL, PROPOSED_LINE, Colour
 from viewers.words import number, word
 
@@ -28,6 +28,9 @@ COLUMN_MM = 92.0
 DPI = 200
 SCALES = (100, 200, 250, 500, 750, 1000, 1250, 1500, 2000, 2500, 4000, 5000, 7500, 10_000, 15_000, 20_000)
 PANEL_HEAD_MM = 9.0
+MM_PER_POINT = 25.4 / 72
+LINES = 6
+"""Most lines of one text in the column."""
 INK = "#28282c"
 RULES: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -299,48 +302,58 @@ def _column(figure: Any, legend: Legend, info: SheetInfo, scale: int, base: Base
     axes.set_xlim(0, COLUMN_MM)
     axes.set_ylim(A3_MM[1] - 2 * MARGIN_MM, 0)
     axes.axis("off")
-    y = _text(axes, 0, info.title, 15, wide=32, bold=True)
-    y = _text(axes, y + 1, info.site, 9, wide=52)
+    y = _text(axes, 0, info.title, 15, bold=True)
+    y = _text(axes, y + 1, info.site, 9)
     if info.synthetic:
-        y = _text(axes, y, word("synthetic", info.language), 8.5, wide=52, bold=True, colour="#b2182b")
-    y = _text(axes, y + 2, info.subtitle, 10, wide=46, bold=True)
+        y = _text(axes, y, word("synthetic", info.language), 8.5, bold=True, colour="#b2182b")
+    y = _text(axes, y + 2, info.subtitle, 10, bold=True)
     for line in info.lines:
-        y = _text(axes, y + 0.6, line, 8, wide=58)
+        y = _text(axes, y + 0.6, line, 8)
     y = _legend(axes, y + 5, legend, info, base)
     bottom = A3_MM[1] - 2 * MARGIN_MM
     record = _record(info)
-    size = 3.0 * sum(len(textwrap.wrap(line, 74)) or 1 for line in record)
+    size = 3.0 * sum(len(_wrapped(line, 6.2, bold=False)) for line in record)
     top = bottom - size - 2
     _north(axes, 12, top - 22, info)
     _scale_bar(axes, 34, top - 14, scale, info)
     y = top
     axes.plot([0, COLUMN_MM], [y - 3, y - 3], color="#99999d", linewidth=0.5)
     for line in record:
-        y = _text(axes, y, line, 6.2, wide=74)
+        y = _text(axes, y, line, 6.2)
 
 
-def _text(
-    axes: Any,
-    y: float,
-    text: str,
-    size: float,
-    *,
-    wide: int,
-    bold: bool = False,
-    colour: str = INK,
-) -> float:
-    """Wrapped text from ``y`` down; gives where it ends [mm]."""
+def _text(axes: Any, y: float, text: str, size: float, *, bold: bool = False, colour: str = INK) -> float:
+    """Text wrapped to the column from ``y`` down; gives where it ends [mm]."""
     pitch = max(size * 0.47, 3.0)
-    for line in textwrap.wrap(" ".join(text.split()), wide)[:6]:
+    for line in _wrapped(text, size, bold=bold):
         axes.text(0, y, line, fontsize=size, fontweight="bold" if bold else "normal", va="top", color=colour)
         y += pitch
     return y
 
 
+def _wrapped(text: str, size: float, *, bold: bool) -> list[str]:
+    """Lines of at most the column's width, by the width of the letters; a longer word is cut."""
+    face = ImageFont.truetype(str(font_file(bold)), 100)
+    room = COLUMN_MM / MM_PER_POINT / size * 100
+    lines = [""]
+    for word_ in text.split():
+        rest = word_
+        longer = f"{lines[-1]} {rest}".strip()
+        if face.getlength(longer) <= room:
+            lines[-1] = longer
+            continue
+        while face.getlength(rest) > room:
+            fits = next(k for k in range(len(rest), 0, -1) if face.getlength(rest[:k]) <= room)
+            lines.append(rest[:fits])
+            rest = rest[fits:]
+        lines.append(rest)
+    return [line for line in lines if line][:LINES]
+
+
 def _legend(axes: Any, y: float, legend: Legend, info: SheetInfo, base: BaseMap) -> float:
     from matplotlib.patches import Rectangle
 
-    y = _text(axes, y, legend.title, 9, wide=50, bold=True) + 1
+    y = _text(axes, y, legend.title, 9, bold=True) + 1
     for colour, label in legend.entries:
         shade = tuple(c / 255 for c in colour)
         axes.add_patch(Rectangle((0, y), 8, 4, facecolor=shade, edgecolor="#66666a", linewidth=0.3))
