@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +124,15 @@ def rasters_ground(site: Site, inputs: Inputs) -> gather.Ground:
     assert_dtm = inputs.dtm
     if assert_dtm is None:
         raise InputError("no DTM")
-    dtm = read_raster(assert_dtm, inputs.frame, region=inputs.region, crs_text=crs, what="dtm")
-    dsm = None
-    if inputs.dsm is not None:
-        dsm = aligned(
-            read_raster(inputs.dsm, inputs.frame, region=inputs.region, crs_text=crs, what="dsm"), dtm.grid
-        )
+    read = partial(
+        read_raster,
+        frame=inputs.frame,
+        region=inputs.region,
+        crs_text=crs,
+        accepted_accuracy_m=site.settings.site.accepted_accuracy_m,
+    )
+    dtm = read(assert_dtm, what="dtm")
+    dsm = aligned(read(inputs.dsm, what="dsm"), dtm.grid) if inputs.dsm is not None else None
     return gather.Ground(source="DTM raster", ground=dtm, dsm=dsm)
 
 
@@ -167,6 +171,7 @@ def make_buildings(
         id_field=outlines.id if outlines else None,
         crs_text=outlines.crs if outlines else None,
         area=inputs.area,
+        accepted_accuracy_m=site.settings.site.accepted_accuracy_m,
     )
     ground.notes.extend(layer.notes)
     with reporter.step("Roof points") as tick:

@@ -135,6 +135,15 @@ def init(
     points_crs: Annotated[
         str | None, typer.Option("--points-crs", help="CRS of the points, where their files name none.")
     ] = None,
+    accepted_accuracy: Annotated[
+        float | None,
+        typer.Option(
+            "--accepted-accuracy",
+            help="Move between CRSs this well [m] where a grid is missing.",
+            min=0.0,
+            max=10.0,
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -146,6 +155,7 @@ def init(
     request = InitRequest(
         folder, tuple(points or ()), footprints, layer, id_field, citymodel, dtm, dsm,
         crs, heights, classes, area, name, language, timezone, grids, points_crs,
+        accepted_accuracy,
     )
     # fmt: on
     guesses = init_site(request, reporter)

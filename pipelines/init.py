@@ -60,6 +60,7 @@ class InitRequest:
     timezone: str = "Europe/Brussels"
     grids: Path | None = None
     points_crs: str | None = None
+    accepted_accuracy_m: float | None = None
 
 
 def init_site(request: InitRequest, reporter: Reporter) -> list[str]:
@@ -129,6 +130,8 @@ def settings_table(request: InitRequest, infos: list[LasInfo], notes: list[str])
         site["area"] = {"ring": area_value(request.area, request.folder)}
     if request.grids:
         site["grids"] = relative(request.grids, request.folder)
+    if request.accepted_accuracy_m is not None:
+        site["accepted_accuracy_m"] = request.accepted_accuracy_m
     inputs: dict[str, Any] = {}
     if infos:
         inputs["points"] = [pattern_value(p, request.folder) for p in request.points]
@@ -264,12 +267,19 @@ def outlines_of(site: Site, inputs: Inputs, notes: list[str]) -> tuple[list[Outl
             id_field=settings.id,
             crs_text=settings.crs,
             area=inputs.area,
+            accepted_accuracy_m=site.settings.site.accepted_accuracy_m,
         )
         notes.extend(layer.notes)
         return [f.polygon for f in layer.footprints], None
     if inputs.citymodel is not None:
         place = site.settings.site
-        model = read_citymodel(inputs.citymodel, inputs.frame, crs_text=place.crs, heights=place.heights)
+        model = read_citymodel(
+            inputs.citymodel,
+            inputs.frame,
+            crs_text=place.crs,
+            heights=place.heights,
+            accepted_accuracy_m=place.accepted_accuracy_m,
+        )
         notes.extend(model.notes)
         alone = not inputs.clouds and inputs.dtm is None
         tin = model.terrain_mesh if alone else None

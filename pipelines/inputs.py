@@ -95,10 +95,13 @@ def site_area(site: Site, frame: Frame) -> shapely.Polygon | None:
     area = site.settings.site.area
     if area is None:
         return None
-    return area_polygon(area.ring, site.folder, frame, str(site.folder / "twin.toml"))
+    where = str(site.folder / "twin.toml")
+    return area_polygon(area.ring, site.folder, frame, where, site.settings.site.accepted_accuracy_m)
 
 
-def area_polygon(ring: object, folder: Path, frame: Frame, where: str) -> shapely.Polygon:
+def area_polygon(
+    ring: object, folder: Path, frame: Frame, where: str, accepted_accuracy_m: float | None = None
+) -> shapely.Polygon:
     """An area of the settings as a local polygon: a ring of world coordinates, or ``file.geojson#id``.
 
     Raises
@@ -109,7 +112,8 @@ def area_polygon(ring: object, folder: Path, frame: Frame, where: str) -> shapel
     try:
         if isinstance(ring, str):
             name, _, feature = ring.partition("#")
-            return read_polygon(f"{folder / name}#{feature}" if feature else folder / name, frame)
+            file = f"{folder / name}#{feature}" if feature else folder / name
+            return read_polygon(file, frame, accepted_accuracy_m=accepted_accuracy_m)
         return polygon_of_area(ring, frame)  # type: ignore[arg-type]
     except InputError as error:
         raise InputError(f"{where}: {error}") from None

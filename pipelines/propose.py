@@ -77,11 +77,16 @@ def load_proposal(
     def stands(phase: str | None) -> bool:
         return until is None or phase is None or order.index(phase) <= order.index(until)
 
-    volumes = tuple(_volume(v, n, path, frame) for n, v in enumerate(settings.volume) if stands(v.phase))
+    accepted = site.settings.site.accepted_accuracy_m
+    volumes = tuple(
+        _volume(v, n, path, frame, accepted) for n, v in enumerate(settings.volume) if stands(v.phase)
+    )
     models = tuple(
         _model(m, n, path, frame, sampler) for n, m in enumerate(settings.model) if stands(m.phase)
     )
-    removals = tuple(_removal(r, n, path, frame) for n, r in enumerate(settings.remove) if stands(r.phase))
+    removals = tuple(
+        _removal(r, n, path, frame, accepted) for n, r in enumerate(settings.remove) if stands(r.phase)
+    )
     files = {p.name: sha256_file(p) for p in sorted(path.parent.iterdir()) if p.is_file()}
     return Proposal(
         settings.id,
@@ -112,13 +117,15 @@ def _check_phases(settings: ProposalSettings, path: Path, order: list[str]) -> N
             raise InputError(f"{path}: the id {part_id!r} stands twice in the proposal")
 
 
-def _volume(settings: VolumeSettings, number: int, path: Path, frame: Frame) -> Volume:
+def _volume(
+    settings: VolumeSettings, number: int, path: Path, frame: Frame, accepted: float | None
+) -> Volume:
     where = f"{path}: volume {settings.id!r}"
     try:
         storeys = parse_levels(settings.levels)
     except InputError as error:
         raise InputError(f"{where}: key 'volume.{number}.levels': {error}") from None
-    polygon = _own_polygon(settings.footprint, path.parent, frame, f"{where}: key 'footprint'")
+    polygon = _own_polygon(settings.footprint, path.parent, frame, f"{where}: key 'footprint'", accepted)
     ground_floor = settings.ground_floor_height_m or settings.floor_height_m
     return Volume(
         settings.id, polygon, storeys, ground_floor, settings.floor_height_m, settings.base, settings.height_m
@@ -154,18 +161,23 @@ def _model(
     return PlacedModel(settings.id or file.stem, mesh, file.name)
 
 
-def _removal(settings: RemoveSettings, number: int, path: Path, frame: Frame) -> Removal:
+def _removal(
+    settings: RemoveSettings, number: int, path: Path, frame: Frame, accepted: float | None
+) -> Removal:
     polygon = None
     if settings.polygon is not None:
-        polygon = _own_polygon(settings.polygon, path.parent, frame, f"{path}: key 'remove.{number}.polygon'")
+        where = f"{path}: key 'remove.{number}.polygon'"
+        polygon = _own_polygon(settings.polygon, path.parent, frame, where, accepted)
     return Removal(tuple(settings.ids), polygon)
 
 
-def _own_polygon(ring: object, folder: Path, frame: Frame, where: str) -> shapely.Polygon:
+def _own_polygon(
+    ring: object, folder: Path, frame: Frame, where: str, accepted: float | None
+) -> shapely.Polygon:
     """A polygon given in place, or in a file beside the proposal."""
     if isinstance(ring, str):
         beside(folder, ring.partition("#")[0], where)
-    return area_polygon(ring, folder, frame, where)
+    return area_polygon(ring, folder, frame, where, accepted)
 
 
 def load_scenario(site: Site, scenario_id: str) -> Scenario:

@@ -148,7 +148,13 @@ def study_grid(run: StudyRun, settings: StudySettings, scene: Scene) -> tuple[Gr
     region = scene.terrain.dtm.grid.region
     if settings.area is None:
         return Grid.over(scene.frame, region, settings.cell_size_m), None
-    polygon = area_polygon(settings.area.ring, run.site.folder, scene.frame, f"{where}: key 'area.ring'")
+    polygon = area_polygon(
+        settings.area.ring,
+        run.site.folder,
+        scene.frame,
+        f"{where}: key 'area.ring'",
+        run.site.settings.site.accepted_accuracy_m,
+    )
     common = Region(*polygon.bounds).intersection(region)
     if common is None:
         asked = Region(*polygon.bounds).shifted(*scene.frame.origin).describe()

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 from pyproj import CRS
 
+from pipelines.build import load
+from pipelines.site import open_site
 from tests.command import Ended
+from twin.frame import Frame
+from twin.io.crs import find_grid, mover
 from twin.io.las import write_las
 
 Twin = Callable[..., Ended]
@@ -39,13 +43,13 @@ def ring(x: float, y: float, size: float) -> list[list[float]]:
     return [[EAST + x + dx, NORTH + y + dy] for dx, dy in corners]
 
 
-def footprints(path: Path, rings: dict[str, list[list[float]]]) -> Path:
+def footprints(path: Path, rings: dict[str, list[list[float]]], epsg: int = 3812) -> Path:
     """Synthetic GeoJSON with the CRS named in the old way that GDAL writes."""
     features = [
         {"type": "Feature", "properties": {"id": name}, "geometry": {"type": "Polygon", "coordinates": [r]}}
         for name, r in rings.items()
     ]
-    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3812"}}
+    crs = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{epsg}"}}
     path.write_text(
         json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}), encoding="utf-8"
     )
@@ -151,3 +155,26 @@ def test_footprints_of_another_place(test_data: Path, tmp_path: Path, twin: Twin
     """By chance the numbers of this Polish tile would fit Lambert 2008; the footprints do not."""
     ended = foreign(test_data, tmp_path, twin, "warsaw_small.las", "--points-crs", "EPSG:3812")
     refused(ended, "roofs.geojson: the footprints (", "lie outside the ground (")
+
+
+def test_footprints_in_lambert_72_over_points_in_lambert_2008(tmp_path: Path, twin: Twin) -> None:
+    """As PICC and the Walloon tiles are; without the grid the way is taken where its accuracy is accepted."""
+    old = Frame(CRS.from_epsg(31370), "EPSG:5710", (232_000, 143_000))
+    way = mover(CRS.from_epsg(3812), old, accepted_accuracy_m=1.0)
+    corners = way.apply(np.array([[*corner, 0.0] for corner in ring(25, 25, 10)]))[:, :2]
+    cloud(tmp_path / "tile.laz")
+    outlines = footprints(tmp_path / "roofs.geojson", {"house": corners.tolist()}, epsg=31370)
+    words = ["--points", tmp_path / "tile.laz", "--footprints", outlines, "--classes", "spw-2021"]
+    site = tmp_path / "site"
+    if find_grid("be_ign_bd72lb72_etrs89lb08.tif") is None:
+        stopped = twin("init", site, *words)
+        assert stopped.code == 4 and "--accepted-accuracy" in stopped.err, stopped.text
+        assert not (site / "twin.toml").exists()
+        words += ["--accepted-accuracy", 1]
+    assert twin("init", site, *words).code == 0
+    ended = twin("build", site)
+    assert ended.code == 0 and "1 buildings" in ended.text, ended.text
+    scene = load(open_site(site)).scene
+    place = scene.frame.to_world(scene.buildings[0].geometries[0].vertices)
+    assert place[:, :2].min(axis=0) == pytest.approx([EAST + 25, NORTH + 25], abs=0.02)
+    assert place[:, :2].max(axis=0) == pytest.approx([EAST + 35, NORTH + 35], abs=0.02)

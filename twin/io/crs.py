@@ -313,7 +313,11 @@ def _best(
     path = f"{start[:40]} to {end[:40]}"
     if missing:
         stem = "be_ign" if any(m.startswith("be_ign") for m in missing) else missing[0]
-        rest = f" or set [site] accepted_accuracy_m = {ways[0].accuracy:g}" if ways else ""
+        rest = (
+            f", or accept {ways[0].accuracy:g} m: [site] accepted_accuracy_m (--accepted-accuracy)"
+            if ways
+            else ""
+        )
         raise MissingDependencyError(
             f"{path} needs the grid {', '.join(missing)}: get it with `pyproj sync --file {stem}`, "
             f"or name its folder in [site] grids (--grids){rest}"
