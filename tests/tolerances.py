@@ -116,3 +116,9 @@ FACE_HIT_M = 1e-5
 
 DELFT_EXCUSED_SHARE = 5e-4
 """Share of random rays in a town, 500 m wide and near the origin, that are decided within the grazing tolerance."""
+
+SWEEP_SHARE = 0.015
+"""Share of cells in a small, dense town at 0.5 m for which the sweep says otherwise than the exact reading; edges."""
+
+SWEEP_STRAY_SHARE = 0.001
+"""The same, of cells that are not beside an edge of a shadow."""

@@ -1,0 +1,218 @@
+"""Sun over a height field by sweeps along its rows or columns: the fast engine for valley-wide ground.
+
+Rays from the sun are swept from row to row (or column to column, whichever they cross more of). Two lines for
+each cell carry the highest ray that is still blocked, by the heights read linearly between the cell centres at
+every row; a cell is lit where its centre stands above what its two neighbouring lines carry. Nothing is handed from
+line to line, so nothing diffuses, however far a shadow reaches. The triangles of the exact engines fold as valleys
+(``twin.visibility.heightfield``) and give the same answer but for the reading between two lines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import InputError
+from twin.jit import njit
+from twin.visibility.occluders import HeightField
+from twin.visibility.tolerances import GRAZE_TOLERANCE_M
+
+LINES = 4096
+"""Lines that one thread carries together: they stay in the processor's cache, and change no result."""
+HOLE = np.float32(-1e6)
+"""Height that blocks nothing, for cells without one [m]."""
+STEEPEST = 2.0
+"""Slope with which the surface goes on beyond its border, for the half cell outside the outer centres."""
+
+
+class SunSweep:
+    """The suns over one height field.
+
+    Parameters
+    ----------
+    field
+        Heights at cell centres [m].
+    threads
+        Threads; the result does not depend on them.
+    sample_height_m
+        Height of the samples above the surface [m].
+    """
+
+    def __init__(self, field: HeightField, threads: int = 1, sample_height_m: float = 0.0) -> None:
+        if threads < 1:
+            raise InputError(f"threads count from 1; got {threads}")
+        heights = field.heights.astype(np.float32)
+        self._unknown = np.isnan(heights)
+        heights[self._unknown] = HOLE
+        self._cell = (field.dx, field.dy)
+        self._along_rows = _bordered(heights, field.dx)
+        self._along_cols = _bordered(np.ascontiguousarray(heights.T), field.dy)
+        self._lift = np.float32(sample_height_m + GRAZE_TOLERANCE_M)
+        self._threads = threads
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self._unknown.shape[0], self._unknown.shape[1]
+
+    def lit(self, direction: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which cell centres one sun reaches.
+
+        Parameters
+        ----------
+        direction
+            (3,) towards the sun, local space; any length.
+
+        Returns
+        -------
+        (rows, cols) bool; False where the sun stands at or below the horizon, and where there is no height.
+        """
+        return self.count([direction]).astype(bool)
+
+    def count(self, directions: Iterable[NDArray[Any]]) -> NDArray[np.uint16]:
+        """By how many of the suns each cell centre is reached, (rows, cols); at most 65,535 suns.
+
+        Raises
+        ------
+        InputError
+            A direction that is not three finite numbers, or is zero.
+        """
+        rows, cols = self.shape
+        total = np.zeros((rows, cols), dtype=np.uint16)
+        across: NDArray[np.uint16] | None = None
+        with ThreadPoolExecutor(self._threads) as pool:
+            for direction in directions:
+                x, y, z = _direction(direction)
+                if z <= 0.0:
+                    continue
+                # Cells for each metre along the shadow: rows grow to the south, against y.
+                across_cols, across_rows = -x / self._cell[0], y / self._cell[1]
+                if abs(across_rows) >= abs(across_cols):
+                    self._sweep(pool, self._along_rows, total, across_rows, across_cols, z)
+                else:
+                    if across is None:
+                        across = np.zeros((cols, rows), dtype=np.uint16)
+                    self._sweep(pool, self._along_cols, across, across_cols, across_rows, z)
+        if across is not None:
+            total += across.T
+        total[self._unknown] = 0
+        return total
+
+    def _sweep(
+        self,
+        pool: ThreadPoolExecutor,
+        heights: NDArray[np.float32],
+        counts: NDArray[np.uint16],
+        major: float,
+        minor: float,
+        rise: float,
+    ) -> None:
+        """One sun: from row to row of ``heights``, ``minor / major`` columns aside for each."""
+        if major == 0.0:
+            counts += 1
+            return
+        if major < 0:
+            heights, counts = heights[::-1], counts[::-1]
+        shear = minor / abs(major)
+        # Rise of the ray over one step: all three parts belong to one vector, of any length.
+        drop = np.float32(rise / abs(major))
+        rows, wide = heights.shape
+        furthest = math.floor(2 * shear * (rows - 1))
+        first = -2 - max(furthest, 0)
+        first -= first % 2
+        last = 2 * wide - min(furthest, 0)
+        jobs = [
+            pool.submit(
+                _carry, heights, shear, drop, self._lift, start, min(LINES, last - start + 2) // 2, counts
+            )
+            for start in range(first, last, LINES)
+        ]
+        for job in jobs:
+            job.result()
+
+
+def _direction(direction: NDArray[Any]) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in np.asarray(direction, dtype=np.float64).reshape(3))
+    length = math.sqrt(x * x + y * y + z * z)
+    if not (math.isfinite(length) and length > 0):
+        raise InputError(
+            f"a direction towards the sun is three finite numbers, not all zero; got {direction}"
+        )
+    return x, y, z
+
+
+def _bordered(heights: NDArray[np.float32], cell: float) -> NDArray[np.float32]:
+    """The heights with a column more on either side, where the surface goes on as it came, unless it is a wall."""
+    out = np.empty((heights.shape[0], heights.shape[1] + 2), dtype=np.float32)
+    out[:, 1:-1] = heights
+    inner = min(1, heights.shape[1] - 1)
+    limit = np.float32(STEEPEST * cell)
+    out[:, 0] = heights[:, 0] + np.clip(heights[:, 0] - heights[:, inner], -limit, limit)
+    out[:, -1] = heights[:, -1] + np.clip(heights[:, -1] - heights[:, -1 - inner], -limit, limit)
+    return out
+
+
+@njit
+def _carry(
+    heights: NDArray[np.float32],
+    shear: float,
+    drop: np.float32,
+    lift: np.float32,
+    start: int,
+    pairs: int,
+    counts: NDArray[np.uint16],
+) -> None:
+    """Carry lines ``start`` to ``start + 2 pairs`` over all rows; add 1 to the cells of the band that are lit.
+
+    Columns are counted in halves: at row r line k stands at half-column k + 2 shear r, at the same fraction
+    between two halves as every other line. A line is on whole columns (even halves) or between them by the parity
+    of that shift, which changes from row to row; the two kinds are kept apart, so that all reading is in a row.
+    """
+    rows, wide = heights.shape
+    one, half = np.float32(1.0), np.float32(0.5)
+    even = np.full(pairs + 1, np.float32(-1e30), dtype=np.float32)
+    odd = np.full(pairs + 1, np.float32(-1e30), dtype=np.float32)
+    base = start // 2
+    for r in range(rows):
+        shift = 2.0 * shear * r
+        whole = math.floor(shift)
+        part = np.float32(shift - whole)
+        z = heights[r]
+        if whole % 2 == 0:
+            on, between = even, odd
+            on_at = between_at = whole // 2 + base
+            # The band's own cells: those whose lower line is one of its lines.
+            lo, hi = max(1, on_at + 1), min(wide - 1, on_at + pairs + 1)
+        else:
+            on, between = odd, even
+            on_at, between_at = (whole + 1) // 2 + base, (whole - 1) // 2 + base
+            lo, hi = max(1, on_at), min(wide - 1, on_at + pairs)
+        if lo < hi:
+            upper, lower = on[lo - on_at : hi - on_at], between[lo - 1 - between_at : hi - 1 - between_at]
+            own, out = z[lo:hi], counts[r, lo - 1 : hi - 1]
+            for i in range(hi - lo):
+                carried = part * lower[i] + (one - part) * upper[i] - drop
+                out[i] += np.uint16(own[i] + lift >= carried)
+        weight = half * part
+        lo, hi = max(0, on_at), min(wide - 1, on_at + pairs + 1)
+        if lo < hi:
+            line, near, far = on[lo - on_at : hi - on_at], z[lo:hi], z[lo + 1 : hi + 1]
+            for i in range(hi - lo):
+                met, kept = (one - weight) * near[i] + weight * far[i], line[i] - drop
+                line[i] = met if met > kept else kept
+        weight = half + half * part
+        lo, hi = max(0, between_at), min(wide - 1, between_at + pairs + 1)
+        if lo < hi:
+            line, near, far = (
+                between[lo - between_at : hi - between_at],
+                z[lo:hi],
+                z[lo + 1 : hi + 1],
+            )
+            for i in range(hi - lo):
+                met, kept = (one - weight) * near[i] + weight * far[i], line[i] - drop
+                line[i] = met if met > kept else kept
