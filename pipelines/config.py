@@ -145,6 +145,10 @@ class SunlightStudySettings(Settings):
         default_factory=list, description="hours of the instant plates, local apparent solar time [h]"
     )
     trees: bool = Field(True, description="whether trees cast shadow (opaque crowns)")
+    engine: Literal["triangles", "heightfield"] = Field(
+        "triangles", description="triangles: exact rays; heightfield: fast, wide ground without trees"
+    )
+    runs: bool = Field(False, description="also the longest run, the first and the last sun of each day")
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
 
     @model_validator(mode="after")

@@ -177,6 +177,8 @@ def sunlight_settings(site: Site, settings: SunlightStudySettings) -> SunlightSe
         sample_height_m=settings.sample_height_m,
         plates_solar_h=tuple(settings.plates_solar_h),
         trees=settings.trees,
+        engine=settings.engine,
+        runs=settings.runs,
     )
 
 
@@ -247,6 +249,10 @@ def rasters_of(comparison: Comparison, state: str) -> dict[str, tuple[Raster, st
     if isinstance(result, SunlightResult):
         for date, raster in result.hours.items():
             found[f"hours-{date}"] = (raster, "h", f"hours of sun on {date}")
+        for date, runs in result.runs.items():
+            found[f"longest-{date}"] = (runs.longest, "h", f"longest time of sun without a break on {date}")
+            found[f"first-{date}"] = (runs.first, "h", f"first sun on {date}, legal time")
+            found[f"last-{date}"] = (runs.last, "h", f"last sun on {date}, legal time")
         for instant, raster in result.plates:
             found[f"sun-{instant.utc:%Y-%m-%dT%H%MZ}"] = (raster, "", "1 lit, 0 in shadow")
     elif isinstance(result, ViewshedResult):
@@ -256,7 +262,7 @@ def rasters_of(comparison: Comparison, state: str) -> dict[str, tuple[Raster, st
 
 def unit_of(name: str) -> str:
     """Unit of a result by its name."""
-    return "h" if name.startswith("hours-") else ""
+    return "h" if name.startswith(("hours-", "longest-", "first-", "last-")) else ""
 
 
 def table_rows(comparison: Comparison) -> list[Mapping[str, Any]]:

@@ -122,3 +122,10 @@ SWEEP_SHARE = 0.015
 
 SWEEP_STRAY_SHARE = 0.001
 """The same, of cells that are not beside an edge of a shadow."""
+
+FIELD_BIAS_PERCENT = 0.6
+"""Bias of the hours of sun by the fast engine on the sample site; measured 0.34 %."""
+
+FIELD_P95_STEPS = 4
+FIELD_P99_STEPS = 9
+"""Error of the hours of sun that 95 and 99 % of cells keep, in steps of 10 minutes; measured 2 and 6."""

@@ -147,7 +147,7 @@ def test_bands_and_threads_change_no_byte(lines: int, threads: int, monkeypatch:
     suns = [direction_local(a, h) for a, h in SUNS]
     expected = SunSweep(field).count(suns)
     monkeypatch.setattr(sweep, "LINES", lines)
-    assert SunSweep(field, threads).count(suns).tobytes() == expected.tobytes()
+    assert SunSweep(field, threads=threads).count(suns).tobytes() == expected.tobytes()
     assert expected.max() == len(suns)
     assert (sum(SunSweep(field).lit(s).astype(np.uint16) for s in suns) == expected).all()
 
@@ -162,11 +162,22 @@ def test_small_fields_and_suns_below() -> None:
     with pytest.raises(InputError, match="three finite numbers"):
         SunSweep(one).lit(np.array([0.0, np.nan, 1.0]))
     with pytest.raises(InputError, match="threads"):
-        SunSweep(one, 0)
+        SunSweep(one, threads=0)
 
 
 def test_samples_above_the_ground_see_more() -> None:
     field = town()
     direction = direction_local(225.0, 25.0)
-    low, high = (SunSweep(field, sample_height_m=h).lit(direction) for h in (0.0, 2.0))
+    low, high = (SunSweep(field, field.heights + h).lit(direction) for h in (0.0, 2.0))
     assert (high | ~low).all() and high.sum() > low.sum()
+
+
+def test_the_ground_under_a_crown_is_asked_about() -> None:
+    """A crown of 3 x 3 cells, 6 m high: below it the sun at 45 degrees comes in where no other cell is in the way."""
+    heights, ground = np.zeros((40, 40)), np.zeros((40, 40))
+    heights[20:23, 20:23] = 6.0
+    lit = SunSweep(HeightField(heights, 1.0, 1.0, 0.0, 0.0), ground).lit(direction_local(180.0, 45.0))
+    assert lit[22, 20:23].all(), "the southern row is open to the south"
+    assert not lit[20:22, 20:23].any()
+    with pytest.raises(InputError, match="do not fit"):
+        SunSweep(HeightField(heights, 1.0, 1.0, 0.0, 0.0), ground[:3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +40,23 @@ class SunInstant:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SunRuns:
+    """When the sun comes and goes on one day.
+
+    Parameters
+    ----------
+    longest
+        Longest time of sun without a break [h].
+    first, last
+        Begin of the first and end of the last interval with sun, legal time [h]; NaN where there is none.
+    """
+
+    longest: Raster
+    first: Raster
+    last: Raster
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SunlightResult:
     """Sunlight on the ground of one scene.
 
@@ -53,6 +70,8 @@ class SunlightResult:
         Instant masks: 1.0 lit, 0.0 in shadow, NaN no ground.
     method
         Time step, sample height, minimum altitude, engine, tolerance, ... for the manifest.
+    runs
+        Per date, where they were asked for.
     """
 
     scene_hash: str
@@ -60,6 +79,7 @@ class SunlightResult:
     hours: Mapping[str, Raster]
     plates: tuple[tuple[SunInstant, Raster], ...]
     method: Mapping[str, Any]
+    runs: Mapping[str, SunRuns] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

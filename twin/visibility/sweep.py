@@ -37,28 +37,41 @@ class SunSweep:
     ----------
     field
         Heights at cell centres [m].
+    targets
+        (rows, cols) heights of the points that are asked about, over the cell centres [m]; NaN for none. The
+        surface itself where None. Below the surface they are in the dark of the cells towards the sun, never of
+        their own: so the ground under a crown is asked about.
     threads
         Threads; the result does not depend on them.
-    sample_height_m
-        Height of the samples above the surface [m].
+
+    Raises
+    ------
+    InputError
+        Targets of another shape than the field.
     """
 
-    def __init__(self, field: HeightField, threads: int = 1, sample_height_m: float = 0.0) -> None:
+    def __init__(
+        self, field: HeightField, targets: NDArray[np.floating] | None = None, *, threads: int = 1
+    ) -> None:
         if threads < 1:
             raise InputError(f"threads count from 1; got {threads}")
+        if targets is not None and targets.shape != field.shape:
+            raise InputError(f"targets of {targets.shape} cells do not fit a field of {field.shape}")
         heights = field.heights.astype(np.float32)
-        self._unknown = np.isnan(heights)
-        heights[self._unknown] = HOLE
+        heights[np.isnan(heights)] = HOLE
+        asked = np.asarray(field.heights if targets is None else targets)
+        # Grazing counts as lit; what compares false with all heights is never counted.
+        self._targets = asked.astype(np.float32) + np.float32(GRAZE_TOLERANCE_M)
+        self._targets_turned = np.ascontiguousarray(self._targets.T)
         self._cell = (field.dx, field.dy)
         self._along_rows = _bordered(heights, field.dx)
         self._along_cols = _bordered(np.ascontiguousarray(heights.T), field.dy)
-        self._lift = np.float32(sample_height_m + GRAZE_TOLERANCE_M)
         self._threads = threads
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
-        return self._unknown.shape[0], self._unknown.shape[1]
+        return self._targets.shape[0], self._targets.shape[1]
 
     def lit(self, direction: NDArray[Any]) -> NDArray[np.bool_]:
         """Which cell centres one sun reaches.
@@ -70,7 +83,7 @@ class SunSweep:
 
         Returns
         -------
-        (rows, cols) bool; False where the sun stands at or below the horizon, and where there is no height.
+        (rows, cols) bool; False where the sun stands at or below the horizon, and where there is no target.
         """
         return self.count([direction]).astype(bool)
 
@@ -93,47 +106,46 @@ class SunSweep:
                 # Cells for each metre along the shadow: rows grow to the south, against y.
                 across_cols, across_rows = -x / self._cell[0], y / self._cell[1]
                 if abs(across_rows) >= abs(across_cols):
-                    self._sweep(pool, self._along_rows, total, across_rows, across_cols, z)
+                    _sweep(pool, self._along_rows, self._targets, total, (across_rows, across_cols, z))
                 else:
                     if across is None:
                         across = np.zeros((cols, rows), dtype=np.uint16)
-                    self._sweep(pool, self._along_cols, across, across_cols, across_rows, z)
+                    turned = (across_cols, across_rows, z)
+                    _sweep(pool, self._along_cols, self._targets_turned, across, turned)
         if across is not None:
             total += across.T
-        total[self._unknown] = 0
         return total
 
-    def _sweep(
-        self,
-        pool: ThreadPoolExecutor,
-        heights: NDArray[np.float32],
-        counts: NDArray[np.uint16],
-        major: float,
-        minor: float,
-        rise: float,
-    ) -> None:
-        """One sun: from row to row of ``heights``, ``minor / major`` columns aside for each."""
-        if major == 0.0:
-            counts += 1
-            return
-        if major < 0:
-            heights, counts = heights[::-1], counts[::-1]
-        shear = minor / abs(major)
-        # Rise of the ray over one step: all three parts belong to one vector, of any length.
-        drop = np.float32(rise / abs(major))
-        rows, wide = heights.shape
-        furthest = math.floor(2 * shear * (rows - 1))
-        first = -2 - max(furthest, 0)
-        first -= first % 2
-        last = 2 * wide - min(furthest, 0)
-        jobs = [
-            pool.submit(
-                _carry, heights, shear, drop, self._lift, start, min(LINES, last - start + 2) // 2, counts
-            )
-            for start in range(first, last, LINES)
-        ]
-        for job in jobs:
-            job.result()
+
+def _sweep(
+    pool: ThreadPoolExecutor,
+    heights: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    counts: NDArray[np.uint16],
+    along: tuple[float, float, float],
+) -> None:
+    """One sun: from row to row of ``heights``, and some columns aside for each.
+
+    ``along`` holds rows, columns and height of one vector along the shadow, of any length.
+    """
+    major, minor, rise = along
+    if major == 0.0:
+        counts += np.isfinite(targets)
+        return
+    if major < 0:
+        heights, targets, counts = heights[::-1], targets[::-1], counts[::-1]
+    shear, drop = minor / abs(major), np.float32(rise / abs(major))
+    rows, wide = heights.shape
+    furthest = math.floor(2 * shear * (rows - 1))
+    first = -2 - max(furthest, 0)
+    first -= first % 2
+    last = 2 * wide - min(furthest, 0)
+    jobs = [
+        pool.submit(_carry, heights, targets, shear, drop, start, min(LINES, last - start + 2) // 2, counts)
+        for start in range(first, last, LINES)
+    ]
+    for job in jobs:
+        job.result()
 
 
 def _direction(direction: NDArray[Any]) -> tuple[float, float, float]:
@@ -160,9 +172,9 @@ def _bordered(heights: NDArray[np.float32], cell: float) -> NDArray[np.float32]:
 @njit
 def _carry(
     heights: NDArray[np.float32],
+    targets: NDArray[np.float32],
     shear: float,
     drop: np.float32,
-    lift: np.float32,
     start: int,
     pairs: int,
     counts: NDArray[np.uint16],
@@ -194,10 +206,10 @@ def _carry(
             lo, hi = max(1, on_at), min(wide - 1, on_at + pairs)
         if lo < hi:
             upper, lower = on[lo - on_at : hi - on_at], between[lo - 1 - between_at : hi - 1 - between_at]
-            own, out = z[lo:hi], counts[r, lo - 1 : hi - 1]
+            own, out = targets[r, lo - 1 : hi - 1], counts[r, lo - 1 : hi - 1]
             for i in range(hi - lo):
                 carried = part * lower[i] + (one - part) * upper[i] - drop
-                out[i] += np.uint16(own[i] + lift >= carried)
+                out[i] += np.uint16(own[i] >= carried)
         weight = half * part
         lo, hi = max(0, on_at), min(wide - 1, on_at + pairs + 1)
         if lo < hi:
