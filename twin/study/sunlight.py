@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +39,8 @@ FIELD_ERROR: Mapping[str, Any] = MappingProxyType(
 Progress = Callable[[float, float, str], None]
 """Called with (done, total, text)."""
 
+TOGETHER = 24
+"""Suns that are counted between two words of progress."""
 CHUNK = 1 << 18
 """Points that are asked about together: bounds the memory, changes no result."""
 
@@ -160,11 +161,17 @@ def sunlight(
     for part, reader in _readers(settings.engine, table, receptors, device, threads):
         points = part.stop - part.start
         for tally in tallies:
-            for number, sun in enumerate(tally.day.instants):
-                tally.add(part, number, reader(sun))
-                tick.add(points, str(tally.day.date))
+            text = str(tally.day.date)
+            if settings.runs:
+                for number, sun in enumerate(tally.day.instants):
+                    tally.add(part, number, reader.lit(sun))
+                    tick.add(points, text)
+            else:
+                for suns in batched(tally.day.instants, TOGETHER):
+                    tally.add_count(part, reader.count(suns))
+                    tick.add(points * len(suns), text)
         for row, sun in enumerate(instants):
-            masks[row, part] = reader(sun)
+            masks[row, part] = reader.lit(sun)
             tick.add(points, f"{sun.utc:%Y-%m-%d %H:%M}Z")
     plates = tuple((sun, receptors.raster(row)) for sun, row in zip(instants, masks, strict=True))
     method = sunlight_method(settings, days, receptors, surface_lift(table), device.label)
@@ -174,8 +181,14 @@ def sunlight(
     return SunlightResult(scene.hash, scene.scenario, hours, plates, method, runs)
 
 
-Reader = Callable[[SunInstant], NDArray[np.bool_]]
-"""Which points of a part one sun shines on."""
+class Reader(Protocol):
+    """Answers for some receptors."""
+
+    def lit(self, sun: SunInstant) -> NDArray[np.bool_]:
+        """Which of them (n,) the centre of a sun shines on."""
+
+    def count(self, suns: Sequence[SunInstant]) -> NDArray[np.integer]:
+        """How many of the suns shine on each (n,)."""
 
 
 def _readers(
@@ -183,33 +196,56 @@ def _readers(
 ) -> Iterator[tuple[slice, Reader]]:
     """Parts of the receptors, and who answers for them."""
     if engine == "heightfield":
-        yield slice(0, len(receptors)), field_reader(table, receptors, threads)
+        yield slice(0, len(receptors)), FieldReader(table, receptors, threads)
         return
     caster = make_caster(table.triangles(), device, threads)
     try:
         for part in _parts(len(receptors)):
-            yield part, partial(lit, caster, receptors.xyz[part])
+            yield part, RayReader(caster, receptors.xyz[part])
     finally:
         caster.close()
 
 
-def field_reader(table: FaceTable, receptors: Receptors, threads: int = 1) -> Reader:
-    """Answers from sweeps over the highest surface of a scene."""
-    field, whole = scene_field(table, receptors.grid)
-    row, col = whole.place_of(receptors.grid)
-    rows, cols = np.divmod(receptors.index, receptors.grid.cols)
-    place = (rows + row) * whole.cols + cols + col
-    targets = np.full(whole.rows * whole.cols, np.nan)
-    targets[place] = receptors.xyz[:, 2]
-    sweep = SunSweep(field, targets.reshape(whole.shape), threads=threads)
+@dataclass(frozen=True, slots=True)
+class RayReader:
+    """Rays from points (n, 3)."""
 
-    def read(sun: SunInstant) -> NDArray[np.bool_]:
-        if sun.altitude_deg <= 0.0:
-            return np.zeros(len(place), dtype=bool)
-        shone: NDArray[np.bool_] = sweep.lit(sun_direction_local(sun)).ravel()[place]
-        return shone
+    caster: Caster
+    points: NDArray[np.float64]
 
-    return read
+    def lit(self, sun: SunInstant) -> NDArray[np.bool_]:
+        """See ``Reader``."""
+        return lit(self.caster, self.points, sun)
+
+    def count(self, suns: Sequence[SunInstant]) -> NDArray[np.integer]:
+        """See ``Reader``."""
+        total = np.zeros(len(self.points), dtype=np.int32)
+        for sun in suns:
+            total += self.lit(sun)
+        return total
+
+
+class FieldReader:
+    """Sweeps over the highest surface of a scene."""
+
+    def __init__(self, table: FaceTable, receptors: Receptors, threads: int = 1) -> None:
+        field, whole = scene_field(table, receptors.grid)
+        row, col = whole.place_of(receptors.grid)
+        rows, cols = np.divmod(receptors.index, receptors.grid.cols)
+        self._place = (rows + row) * whole.cols + cols + col
+        targets = np.full(whole.rows * whole.cols, np.nan, dtype=np.float32)
+        targets[self._place] = receptors.xyz[:, 2]
+        self._sweep = SunSweep(field, targets.reshape(whole.shape), threads=threads)
+
+    def lit(self, sun: SunInstant) -> NDArray[np.bool_]:
+        """See ``Reader``."""
+        return self.count([sun]).astype(bool)
+
+    def count(self, suns: Sequence[SunInstant]) -> NDArray[np.integer]:
+        """See ``Reader``."""
+        up = [sun_direction_local(sun) for sun in suns if sun.altitude_deg > 0.0]
+        total: NDArray[np.integer] = self._sweep.count(up).ravel()[self._place]
+        return total
 
 
 class DayTally:
@@ -250,6 +286,10 @@ class DayTally:
         first = self._first[part]
         first[shone & (first < 0)] = number
         self._last[part][shone] = number
+
+    def add_count(self, part: slice, shone: NDArray[np.integer]) -> None:
+        """Suns that are counted already, where no runs are followed."""
+        self._count[part] += shone
 
     def hours(self) -> NDArray[np.float32]:
         """Hours of sun of each receptor [h]."""
@@ -329,6 +369,12 @@ def sunlight_method(
         "engine": f"rays against triangles, {engine}" if settings.engine == "triangles" else FIELD_ENGINE,
         **({"error": FIELD_ERROR} if settings.engine == "heightfield" else {}),
     }
+
+
+def batched(suns: Sequence[SunInstant], size: int) -> Iterator[Sequence[SunInstant]]:
+    """The suns in order, some at a time."""
+    for start in range(0, len(suns), size):
+        yield suns[start : start + size]
 
 
 def _parts(count: int) -> Iterator[slice]:
