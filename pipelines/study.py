@@ -220,9 +220,11 @@ def write_study(
 ) -> list[Path]:
     """Rasters, table, plates and manifest of one study and scenario; gives the files."""
     study_id, settings = study
-    tags = {"TWIN_STEP": made.key, "TWIN_SCENE": scene.hash, "TWIN_DEVICE": run.device.label}
+    existing, proposed = run.base.scene.hash, scene.hash
+    scenes = {"existing": existing, "proposed": proposed, "difference": f"{proposed} - {existing}"}
     files: list[Path] = []
     for state in STATES:
+        tags = {"TWIN_STEP": made.key, "TWIN_SCENE": scenes[state], "TWIN_DEVICE": run.device.label}
         for name, (raster, unit, text) in rasters_of(comparison, state).items():
             path = folder / state / f"{name}.tif"
             write_cog(path, raster, tags=tags, description=text, unit=unit)

@@ -55,11 +55,15 @@ def test_run_leaves_everything_where_the_design_says(small_site: Path) -> None:
 def test_existing_plus_difference_is_proposed(small_site: Path) -> None:
     folder = next((small_site / "out" / "studies").glob("*/*/existing/hours-*.tif")).parent.parent
     for path in sorted((folder / "existing").glob("hours-*.tif")):
-        values = []
+        values, scenes = [], []
         for state in ("existing", "proposed", "difference"):
             with rasterio.open(folder / state / path.name) as source:
                 values.append(source.read(1))
+                scenes.append(source.tags()["TWIN_SCENE"])
                 assert source.crs is not None
+        assert scenes[2] == f"{scenes[1]} - {scenes[0]}" and scenes[0] != scenes[1], (
+            "each raster names its scene"
+        )
         before, after, change = values
         assert np.nanmax(before) > 1.0
         assert np.allclose(after - before, change, atol=1e-5, equal_nan=True)
