@@ -127,6 +127,20 @@ class DaySettings(Settings):
     step_min: float = Field(10.0, gt=0, le=120, description="time step [min]")
 
 
+class AreasSettings(Settings):
+    """[areas] of a sunlight study"""
+
+    file: str = Field(description="GeoPackage, GeoJSON, ... of gardens, squares, parks, playgrounds")
+    layer: str | None = Field(None, description="layer, where the file has several")
+    label: str | None = Field(None, description="field with the name of each area")
+    crs: str | None = Field(None, description="CRS, where the file names none")
+    at_least_h: float = Field(2.0, gt=0, le=24, description="hours of sun that a cell needs [h]")
+    share: float = Field(0.5, gt=0, le=1, description="part of the area that needs them")
+    kept: float | None = Field(
+        None, gt=0, le=1, description="or this part of the share before the proposal (0.8 in BR 209)"
+    )
+
+
 class SunlightStudySettings(Settings):
     """studies/<id>.toml with kind = "sunlight" """
 
@@ -149,6 +163,7 @@ class SunlightStudySettings(Settings):
         "triangles", description="triangles: exact rays; heightfield: fast, wide ground without trees"
     )
     runs: bool = Field(False, description="also the longest run, the first and the last sun of each day")
+    areas: AreasSettings | None = Field(None, description="named areas with a limit of your own, as a table")
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
 
     @model_validator(mode="after")

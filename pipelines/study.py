@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from pipelines import sheets
+from pipelines.areas import areas_of, write_areas
 from pipelines.build import Built, load
 from pipelines.config import StudySettings, SunlightStudySettings, ViewshedStudySettings
 from pipelines.console import Reporter, Ticker
@@ -21,8 +20,9 @@ from pipelines.inputs import area_polygon
 from pipelines.propose import scene_of
 from pipelines.provenance import Step, files_of, forget, is_done, mark_done, step, versions
 from pipelines.site import EXISTING, Site
+from pipelines.tables import write_csv
 from twin.errors import InputError
-from twin.io.atomic import plain, remove, sha256_file, write_json, write_text
+from twin.io.atomic import plain, remove, sha256_file, write_json
 from twin.io.geotiff import write_cog
 from twin.model.raster import Grid, Raster
 from twin.model.results import SunlightResult, ViewshedResult
@@ -109,6 +109,9 @@ def study_step(run: StudyRun, study_id: str, scenario_id: str, settings: StudySe
     if settings.area is not None and isinstance(settings.area.ring, str):
         path = run.site.folder / settings.area.ring.partition("#")[0]
         inputs["area"] = sha256_file(path) if path.is_file() else "missing"
+    if isinstance(settings, SunlightStudySettings) and settings.areas is not None:
+        path = run.site.path(settings.areas.file)
+        inputs["areas"] = sha256_file(path) if path.is_file() else "missing"
     site = run.site.settings.site.model_dump(mode="json", include=SHEET_KEYS)
     values = {"study": settings.model_dump(mode="json"), "site": site}
     return step(f"study-{study_id}-{scenario_id}", inputs, values, run.device.label)
@@ -233,10 +236,20 @@ def write_study(
     table = folder / "table.csv"
     write_csv(table, rows)
     files.append(table)
+    by_area = areas_of(run.site, settings, scene.frame, comparison)
+    if by_area is not None:
+        files.extend(write_areas(folder, by_area, scene.frame))
     context = sheets.SheetContext(run.site, run.base, scene, run.device.label, study_id, settings)
     files.extend(sheets.write_sheets(context, comparison, folder / "plates", tick, run.threads))
     manifest = folder / "manifest.json"
-    write_json(manifest, manifest_of(run, study_id, settings, scene, comparison, made, files))
+    record = manifest_of(run, study_id, settings, scene, comparison, made, files)
+    if by_area is not None:
+        record["areas"] = {
+            "rows": plain(by_area.rows),
+            "left_out": by_area.left_out,
+            "error_h": by_area.error_h,
+        }
+    write_json(manifest, record)
     return [*files, manifest]
 
 
@@ -272,25 +285,6 @@ def table_rows(comparison: Comparison) -> list[Mapping[str, Any]]:
     if isinstance(comparison.existing, SunlightResult):
         return list(sunlight_table(comparison))
     return list(viewshed_table(comparison))
-
-
-def write_csv(path: Path, rows: list[Mapping[str, Any]]) -> None:
-    """A table with a header; text that a spreadsheet would run as a formula is made plain."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    if rows:
-        writer.writerow(rows[0].keys())
-    for row in rows:
-        writer.writerow([_cell(value) for value in row.values()])
-    write_text(path, stream.getvalue())
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return "" if value != value else f"{value:.3f}"
-    if isinstance(value, str) and value[:1] in "=+-@\t\r":
-        return "'" + value
-    return value
 
 
 def manifest_of(
