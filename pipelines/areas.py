@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.config import StudySettings, SunlightStudySettings
+from pipelines.config import AreasSettings, StudySettings, SunlightStudySettings
 from pipelines.site import Site
 from pipelines.tables import write_csv
 from twin.errors import InputError
@@ -17,17 +17,24 @@ from twin.study.compare import Comparison, Row
 
 
 @dataclass(frozen=True, slots=True)
-class ByArea:
-    """The table of named areas, their outlines, and what could not be used."""
+class NamedAreas:
+    """Outlines by name, local space, and what could not be used, with its reason."""
 
-    rows: list[Row]
     outlines: dict[str, Any]
     left_out: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ByArea:
+    """The table of named areas, and the error of the hours that its verdicts reckon with [h]."""
+
+    areas: NamedAreas
+    rows: list[Row]
     error_h: dict[str, float]
 
 
-def areas_of(site: Site, settings: StudySettings, frame: Frame, comparison: Comparison) -> ByArea | None:
-    """Sun in the named areas of a study; None where it names none.
+def read_areas(site: Site, settings: StudySettings, frame: Frame) -> NamedAreas | None:
+    """The named areas of a study; None where it names none.
 
     Raises
     ------
@@ -48,15 +55,20 @@ def areas_of(site: Site, settings: StudySettings, frame: Frame, comparison: Comp
         crs_text=asked.crs,
         accepted_accuracy_m=site.settings.site.accepted_accuracy_m,
     )
+    left_out = [f"{failure.object_id}: {failure.reason}" for failure in layer.failures]
     if not layer.footprints:
-        raise InputError(f"{path}: holds no area that can be used")
-    outlines = {area.id: area.polygon for area in sorted(layer.footprints, key=lambda a: a.id)}
+        why = f" ({'; '.join(left_out[:5])})" if left_out else ""
+        raise InputError(f"{path}: holds no area that can be used{why}")
+    return NamedAreas({a.id: a.polygon for a in sorted(layer.footprints, key=lambda a: a.id)}, left_out)
+
+
+def judge(areas: NamedAreas, settings: AreasSettings, comparison: Comparison) -> ByArea:
+    """Hours and shares in the areas, and whether they keep the user's limit."""
     method = comparison.existing.method
-    field_h = float(method.get("error", {}).get("p95_min", 0.0)) / 60.0
-    error_h = {date: float(day["step_min"]) / 120.0 + field_h for date, day in method["days"].items()}
-    rule = AreaRule(asked.at_least_h, asked.share, asked.kept)
-    rows = area_table(comparison, list(outlines.items()), rule, error_h)
-    return ByArea(rows, outlines, [f"{f.object_id}: {f.reason}" for f in layer.failures], error_h)
+    of_engine = float(method.get("error", {}).get("p95_min", 0.0)) / 60.0
+    error_h = {date: float(day["step_min"]) / 120.0 + of_engine for date, day in method["days"].items()}
+    rule = AreaRule(settings.at_least_h, settings.share, settings.kept)
+    return ByArea(areas, area_table(comparison, list(areas.outlines.items()), rule, error_h), error_h)
 
 
 def write_areas(folder: Path, by_area: ByArea, frame: Frame) -> list[Path]:
@@ -68,7 +80,7 @@ def write_areas(folder: Path, by_area: ByArea, frame: Frame) -> list[Path]:
         name = str(row["area"])
         values = {key: value for key, value in row.items() if key != "area"}
         layers.setdefault(f"areas-{row['date']}", []).append(
-            VectorFeature(name, by_area.outlines[name], values)
+            VectorFeature(name, by_area.areas.outlines[name], values)
         )
     write_gpkg(package, layers, frame)
     return [table, package]

@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from pipelines import sheets
-from pipelines.areas import areas_of, write_areas
+from pipelines.areas import ByArea, judge, read_areas, write_areas
 from pipelines.build import Built, load
 from pipelines.config import StudySettings, SunlightStudySettings, ViewshedStudySettings
 from pipelines.console import Reporter, Ticker
@@ -92,11 +92,14 @@ def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Pat
         old = files_of(run.site.out, made.name)
         forget(run.site.out, made.name)
         title = f"Study {study_id}, {scenario_id}"
+        areas, by_area = read_areas(run.site, settings, scene.frame), None
         with run.reporter.step(title) as tick:
             comparison = solve(run, settings, scene, existing, tick)
         existing = comparison.existing
+        if areas is not None and isinstance(settings, SunlightStudySettings) and settings.areas is not None:
+            by_area = judge(areas, settings.areas, comparison)
         with run.reporter.step(f"Plates of {study_id}, {scenario_id}") as tick:
-            files = write_study(run, (study_id, settings), scene, comparison, folder, made, tick)
+            files = write_study(run, (study_id, settings), scene, (comparison, by_area), folder, made, tick)
         for stale in set(old) - set(files):
             remove(stale)
         mark_done(run.site.out, made, files)
@@ -216,13 +219,14 @@ def write_study(
     run: StudyRun,
     study: tuple[str, StudySettings],
     scene: Scene,
-    comparison: Comparison,
+    found: tuple[Comparison, ByArea | None],
     folder: Path,
     made: Step,
     tick: Ticker,
 ) -> list[Path]:
-    """Rasters, table, plates and manifest of one study and scenario; gives the files."""
+    """Rasters, tables, plates and manifest of one study and scenario; gives the files."""
     study_id, settings = study
+    comparison, by_area = found
     existing, proposed = run.base.scene.hash, scene.hash
     scenes = {"existing": existing, "proposed": proposed, "difference": f"{proposed} - {existing}"}
     files: list[Path] = []
@@ -236,7 +240,6 @@ def write_study(
     table = folder / "table.csv"
     write_csv(table, rows)
     files.append(table)
-    by_area = areas_of(run.site, settings, scene.frame, comparison)
     if by_area is not None:
         files.extend(write_areas(folder, by_area, scene.frame))
     context = sheets.SheetContext(run.site, run.base, scene, run.device.label, study_id, settings)
@@ -246,7 +249,7 @@ def write_study(
     if by_area is not None:
         record["areas"] = {
             "rows": plain(by_area.rows),
-            "left_out": by_area.left_out,
+            "left_out": by_area.areas.left_out,
             "error_h": by_area.error_h,
         }
     write_json(manifest, record)
