@@ -18,6 +18,7 @@ from tests.tolerances import REFERENCE_SHADOW_SHARE, REFERENCE_SHADOW_STRAY_SHAR
 from twin.sun.position import direction_local
 from twin.visibility.caster import choose_device, make_caster
 from twin.visibility.occluders import HeightField
+from twin.visibility.sweep import SunSweep
 
 ENGINES = ("reference", "cpu")
 
@@ -28,6 +29,8 @@ def sunlit(
     """Which cell centres (rows, cols) the sun reaches over the field read linearly."""
     rows, cols = heights.shape
     field = HeightField(heights, cell, cell, -cell * cols / 2, cell * rows / 2)
+    if engine == "sweep":
+        return SunSweep(field, threads=2).lit(direction_local(azimuth_deg, altitude_deg))
     x, y = field.centres()
     gx, gy = np.meshgrid(x, y)
     points = np.column_stack([gx.ravel(), gy.ravel(), heights.ravel()])
@@ -61,7 +64,7 @@ def athens(test_data: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def test_athens_at_noon(athens: tuple[np.ndarray, np.ndarray]) -> None:
     surface, theirs = athens
-    for engine in ENGINES:
+    for engine in (*ENGINES, "sweep"):
         compare(f"Athens, {engine}", sunlit(surface, 1.0, 180.0, 60.0, engine), theirs)
 
 
@@ -73,7 +76,7 @@ def test_the_reference_engine_agrees_on_athens(athens: tuple[np.ndarray, np.ndar
     compare("Athens, part, Embree against the reference", fast, exact)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [*ENGINES, "sweep"])
 @pytest.mark.parametrize("case", [0, 1, 2])
 def test_gothenburg(test_data: Path, case: int, engine: str) -> None:
     folder = test_data / "raster"
