@@ -18,10 +18,11 @@ from pipelines.site import EXISTING, Site
 from twin.buildings.lod12 import reconstruct_lod12
 from twin.buildings.outline import building_footprint
 from twin.errors import InputError
+from twin.frame import Frame
 from twin.io.atomic import plain, remove, sha256_file, sha256_json, write_json
 from twin.io.cityjson import CityModel, read_city, read_citymodel
 from twin.io.cityjson_write import write_city
-from twin.io.geotiff import read_raster, write_cog
+from twin.io.geotiff import raster_info, read_raster, write_cog
 from twin.io.vector import read_footprints
 from twin.model.objects import Building, CityObject, Failure, Footprint, Tree
 from twin.model.raster import Grid, Raster
@@ -338,7 +339,6 @@ def load(site: Site) -> Built:
     from twin.io.crs import parse_crs
 
     crs, heights = parse_crs(site.settings.site.crs, frame_info["heights"])
-    from twin.frame import Frame
 
     frame = Frame(crs, heights, (int(frame_info["origin"][0]), int(frame_info["origin"][1])))
     model = read_city(city, frame)
@@ -351,11 +351,59 @@ def load(site: Site) -> Built:
         filled = Raster(mask.grid, np.nan_to_num(mask.values) > 0)
     if model.terrain_mesh is None:
         raise InputError(f"{city}: holds no terrain; run `twin build {site.folder}` again")
-    terrain = Terrain(dtm, model.terrain_mesh, float(report["terrain"]["tin_max_error_m"]), dsm, filled)
-    digest = sha256_json([sha256_file(city), sha256_file(folder / "terrain" / "dtm.tif")])
+    far, far_file = surroundings(site, frame, dtm.grid.region)
+    error_m = float(report["terrain"]["tin_max_error_m"])
+    terrain = Terrain(dtm, model.terrain_mesh, error_m, dsm, filled, far)
+    sources = [city, folder / "terrain" / "dtm.tif", *far_file]
+    digest = sha256_json([sha256_file(path) for path in sources])
     scene = Scene(EXISTING, digest, terrain, model.buildings, (), model.trees, model.others)
     failures = [Failure(f["id"], f["reason"], f["detail"]) for f in report["failures"]]
     return Built(scene, failures, report["notes"], report["counts"], {"ground": report["terrain"]["source"]})
+
+
+FAR_REACH_M = 15_000.0
+"""How far around a site its surroundings are read [m]."""
+FAR_MOST_CELLS = 60_000_000
+"""Cells of the surroundings beyond which a coarser file is asked for."""
+
+
+def surroundings(site: Site, frame: Frame, region: Region) -> tuple[Raster | None, list[Path]]:
+    """Heights around a site from ``inputs.far_dtm``, and the file; neither where the key is not set.
+
+    Raises
+    ------
+    InputError
+        No such file, one that does not reach the site, one of more cells than a coarse horizon needs.
+    """
+    name = site.settings.inputs.far_dtm
+    if name is None:
+        return None, []
+    where, path = f"{site.folder / 'twin.toml'}: key 'inputs.far_dtm'", site.path(name)
+    if not path.is_file():
+        raise InputError(f"{where}: no such file: {path}")
+    around = Region(
+        region.west - FAR_REACH_M,
+        region.south - FAR_REACH_M,
+        region.east + FAR_REACH_M,
+        region.north + FAR_REACH_M,
+    )
+    info = raster_info(path)
+    cell = info.cell_width
+    metric = info.crs is None or info.crs.is_projected
+    if metric and around.width * around.height / max(cell, 1e-9) ** 2 > FAR_MOST_CELLS:
+        raise InputError(
+            f"{where}: cells of {cell:g} m are finer than a far horizon needs: resample the file to 5 m or more "
+            f"(gdalwarp -tr 10 10 -r max {path.name} coarse.tif)"
+        )
+    settings = site.settings
+    far = read_raster(
+        path,
+        frame,
+        region=around,
+        crs_text=settings.inputs.raster_crs,
+        accepted_accuracy_m=settings.site.accepted_accuracy_m,
+    )
+    return far, [path]
 
 
 def region_polygon(region: Region) -> shapely.Polygon:

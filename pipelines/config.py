@@ -86,6 +86,9 @@ class InputSettings(Settings):
     footprints: FootprintSettings | None = Field(None, description="building outlines")
     citymodel: str | None = Field(None, description="CityJSON or CityJSONSeq with the buildings")
     dtm: str | None = Field(None, description="GeoTIFF of the bare ground, instead of points")
+    far_dtm: str | None = Field(
+        None, description="coarse GeoTIFF of the ground around the site, for the far horizon"
+    )
     dsm: str | None = Field(None, description="GeoTIFF of the surface with roofs, instead of points")
     raster_crs: str | None = Field(None, description="CRS of the rasters, where the files name none")
 
@@ -127,6 +130,32 @@ class DaySettings(Settings):
     step_min: float = Field(10.0, gt=0, le=120, description="time step [min]")
 
 
+class PeriodSettings(Settings):
+    """[[periods]] of a sunlight study"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    name: Identifier = Field(description="name of the period in files and tables, e.g. year-2026")
+    first: dt.date = Field(alias="from", description="first day")
+    last: dt.date = Field(alias="to", description="last day, counted too")
+    step_min: float = Field(60.0, gt=0, le=120, description="time step [min]")
+    daily: bool = Field(False, description="also keep the hours of each day, and the least of them")
+
+    @model_validator(mode="after")
+    def _order(self) -> PeriodSettings:
+        if self.last < self.first:
+            raise ValueError(f"it ends on {self.last}, before it begins on {self.first}")
+        return self
+
+
+class FoliageSettings(Settings):
+    """[foliage] of a sunlight study: what crowns let through (UMEP's values for deciduous trees)"""
+
+    leaf_on: float = Field(0.03, ge=0, le=1, description="share of the direct sun through a crown in leaf")
+    leaf_off: float = Field(0.5, ge=0, le=1, description="share through a bare crown")
+    first: int = Field(100, ge=1, le=366, description="first day of the year in leaf")
+    last: int = Field(300, ge=1, le=366, description="last day of the year in leaf")
+
+
 class AreasSettings(Settings):
     """[areas] of a sunlight study"""
 
@@ -163,16 +192,28 @@ class SunlightStudySettings(Settings):
         "triangles", description="triangles: exact rays; heightfield: fast, wide ground without trees"
     )
     runs: bool = Field(False, description="also the longest run, the first and the last sun of each day")
+    periods: list[PeriodSettings] = Field(
+        default_factory=list, description="seasons or years with a total each"
+    )
+    foliage: FoliageSettings | None = Field(
+        None, description="what crowns let through, as a table; opaque where unset"
+    )
     areas: AreasSettings | None = Field(None, description="named areas with a limit of your own, as a table")
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
 
     @model_validator(mode="after")
     def _some_day(self) -> SunlightStudySettings:
-        if bool(self.days) == bool(self.dates):
-            raise ValueError("give either [[days]] (date, step_min) or dates = [...], and at least one day")
+        if self.days and self.dates:
+            raise ValueError("give either [[days]] (date, step_min) or dates = [...], not both")
+        if not (self.days or self.dates or self.periods):
+            raise ValueError("give at least one day ([[days]] or dates = [...]) or one of [[periods]]")
         all_days = [day.date for day in self.all_days]
         if len(set(all_days)) != len(all_days):
             raise ValueError("a day stands twice in the study")
+        if len({p.name for p in self.periods} | {str(d) for d in all_days}) != len(self.periods) + len(
+            all_days
+        ):
+            raise ValueError("two periods of the study have one name")
         return self
 
     @property

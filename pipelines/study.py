@@ -17,6 +17,7 @@ from pipelines.build import Built, load
 from pipelines.config import StudySettings, SunlightStudySettings, ViewshedStudySettings
 from pipelines.console import Reporter, Ticker
 from pipelines.inputs import area_polygon
+from pipelines.keeper import Keeper
 from pipelines.propose import scene_of
 from pipelines.provenance import Step, files_of, forget, is_done, mark_done, step, versions
 from pipelines.site import EXISTING, Site
@@ -28,9 +29,12 @@ from twin.model.raster import Grid, Raster
 from twin.model.results import SunlightResult, ViewshedResult
 from twin.model.scene import Scene
 from twin.region import Region
+from twin.study.change import proposed_sun
 from twin.study.compare import Comparison, compare, sunlight_table, viewshed_table
-from twin.study.sunlight import Day, SunlightSettings, sunlight
+from twin.study.sunlight import GroundSun
+from twin.study.suns import Day, Foliage, Period, SunlightSettings
 from twin.study.viewshed import ViewshedSettings, viewshed
+from twin.study.watch import Progress
 from twin.terrain.sampler import TinSampler
 from twin.visibility.caster import Device, DeviceChoice, choose_device
 
@@ -80,7 +84,7 @@ def run_studies(
 def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Path]:
     """One study for each of its scenarios; for the existing state alone where it names none."""
     scenarios = list(dict.fromkeys(settings.scenarios)) or [EXISTING]
-    folders, existing = [], None
+    folders, known = [], Known()
     for scenario_id in scenarios:
         folder = run.site.out / "studies" / study_id / scenario_id
         folders.append(folder)
@@ -94,8 +98,9 @@ def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Pat
         title = f"Study {study_id}, {scenario_id}"
         areas, by_area = read_areas(run.site, settings, scene.frame), None
         with run.reporter.step(title) as tick:
-            comparison = solve(run, settings, scene, existing, tick)
-        existing = comparison.existing
+            keeper = Keeper(run.site.out / "studies" / ".unfinished", tick)
+            comparison = solve(run, settings, scene, known, keeper)
+        keeper.drop()
         if areas is not None and isinstance(settings, SunlightStudySettings) and settings.areas is not None:
             by_area = judge(areas, settings.areas, comparison)
         with run.reporter.step(f"Plates of {study_id}, {scenario_id}") as tick:
@@ -124,20 +129,26 @@ SHEET_KEYS = {"name", "timezone", "language", "attribution", "synthetic"}
 """Settings of the site that a sheet shows."""
 
 
-def solve(run: StudyRun, settings: StudySettings, scene: Scene, existing: Any, tick: Ticker) -> Comparison:
+@dataclass(slots=True)
+class Known:
+    """The existing state of a study, kept for its next scenario."""
+
+    sun: GroundSun | None = None
+    sight: ViewshedResult | None = None
+
+
+def solve(run: StudyRun, settings: StudySettings, scene: Scene, known: Known, tick: Progress) -> Comparison:
     """Existing, proposed and difference of one study."""
     grid, mask = study_grid(run, settings, scene)
     base = run.base.scene
-    only = scene.scenario == EXISTING
+    after = None if scene.scenario == EXISTING else scene
     if isinstance(settings, SunlightStudySettings):
-        sun_settings = sunlight_settings(run.site, settings)
-
-        def solve_sun(state: Scene) -> SunlightResult:
-            return sunlight(
-                state, grid, sun_settings, device=run.device, threads=run.threads, mask=mask, progress=tick
-            )
-
-        return compare(solve_sun, base, None if only else scene, existing)
+        if known.sun is None:
+            asked = sunlight_settings(run.site, settings)
+            known.sun = GroundSun(base, grid, asked, run.device, run.threads, mask, tick)
+        study = known.sun
+        study.progress = tick
+        return compare(lambda state: proposed_sun(study, state), base, after, study.existing)
     sight_settings = viewshed_settings(run, settings)
 
     def solve_sight(state: Scene) -> ViewshedResult:
@@ -145,7 +156,9 @@ def solve(run: StudyRun, settings: StudySettings, scene: Scene, existing: Any, t
             state, grid, sight_settings, device=run.device, threads=run.threads, mask=mask, progress=tick
         )
 
-    return compare(solve_sight, base, None if only else scene, existing)
+    found = compare(solve_sight, base, after, known.sight)
+    known.sight = found.existing if isinstance(found.existing, ViewshedResult) else None
+    return found
 
 
 def study_grid(run: StudyRun, settings: StudySettings, scene: Scene) -> tuple[Grid, NDArray[np.bool_] | None]:
@@ -185,6 +198,8 @@ def sunlight_settings(site: Site, settings: SunlightStudySettings) -> SunlightSe
         trees=settings.trees,
         engine=settings.engine,
         runs=settings.runs,
+        periods=tuple(Period(p.name, p.first, p.last, p.step_min, p.daily) for p in settings.periods),
+        foliage=None if settings.foliage is None else Foliage(**settings.foliage.model_dump()),
     )
 
 
@@ -266,7 +281,9 @@ def rasters_of(comparison: Comparison, state: str) -> dict[str, tuple[Raster, st
     result = getattr(comparison, state)
     if isinstance(result, SunlightResult):
         for date, raster in result.hours.items():
-            found[f"hours-{date}"] = (raster, "h", f"hours of sun on {date}")
+            found[f"hours-{date}"] = (raster, "h", f"hours of sun, {date}")
+        for name, raster in result.least.items():
+            found[f"least-{name}"] = (raster, "h", f"hours of sun of the day with the least, {name}")
         for date, runs in result.runs.items():
             found[f"longest-{date}"] = (runs.longest, "h", f"longest time of sun without a break on {date}")
             found[f"first-{date}"] = (runs.first, "h", f"first sun on {date}, legal time")
@@ -280,7 +297,7 @@ def rasters_of(comparison: Comparison, state: str) -> dict[str, tuple[Raster, st
 
 def unit_of(name: str) -> str:
     """Unit of a result by its name."""
-    return "h" if name.startswith(("hours-", "longest-", "first-", "last-")) else ""
+    return "h" if name.startswith(("hours-", "longest-", "first-", "last-", "least-")) else ""
 
 
 def table_rows(comparison: Comparison) -> list[Mapping[str, Any]]:

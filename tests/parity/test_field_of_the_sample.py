@@ -15,7 +15,9 @@ from tests.tolerances import FIELD_BIAS_PERCENT, FIELD_P95_STEPS, FIELD_P99_STEP
 from twin.errors import InputError
 from twin.model.raster import Grid
 from twin.model.results import SunlightResult
-from twin.study.sunlight import FIELD_ERROR, Day, Engine, SunlightSettings, sunlight
+from twin.study.readers import Engine
+from twin.study.sunlight import sunlight
+from twin.study.suns import FIELD_ERROR, Day, SunlightSettings
 from twin.visibility.caster import choose_device
 
 

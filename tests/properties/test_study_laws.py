@@ -13,9 +13,11 @@ from tests.study_worlds import box, flat, local_grid, scene_of, sun_at, terrain_
 from twin.model.scene import Scene
 from twin.model.terrain import Terrain
 from twin.study.occluders import face_table
+from twin.study.readers import lit
 from twin.study.receptors import ground_receptors
 from twin.study.sight import sees
-from twin.study.sunlight import Day, SunlightSettings, lit, sunlight
+from twin.study.sunlight import sunlight
+from twin.study.suns import Day, SunlightSettings
 from twin.study.viewshed import ViewshedSettings, viewshed
 from twin.visibility.caster import choose_device, make_caster
 

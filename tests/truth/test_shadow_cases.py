@@ -20,9 +20,11 @@ from twin.model.results import SunInstant
 from twin.model.scene import Scene
 from twin.region import Region
 from twin.study.occluders import face_table
+from twin.study.readers import lit
 from twin.study.receptors import Receptors, ground_receptors
 from twin.study.sight import EARTH_RADIUS_M, curvature_drop
-from twin.study.sunlight import Day, SunlightSettings, lit, sunlight
+from twin.study.sunlight import sunlight
+from twin.study.suns import Day, SunlightSettings
 from twin.study.viewshed import ViewshedSettings, viewshed
 from twin.sun.position import sun_direction_local, sun_instants, sun_positions
 from twin.visibility.caster import Caster, choose_device, make_caster

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.errors import FrameMismatchError
 from twin.model.raster import Raster
@@ -57,6 +58,25 @@ class SunRuns:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DailySun:
+    """Hours of sun of each day of a period.
+
+    Parameters
+    ----------
+    dates
+        The days.
+    index
+        (n,) int64 place of each point in the grid (or in the list of points), row by row.
+    hours
+        (days, n) float32 [h].
+    """
+
+    dates: tuple[date, ...]
+    index: NDArray[np.int64]
+    hours: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SunlightResult:
     """Sunlight on the ground of one scene.
 
@@ -65,13 +85,18 @@ class SunlightResult:
     scene_hash, scenario
         Which scene.
     hours
-        Per date (ISO text) the hours of sun [h]; NaN inside buildings and outside the ground.
+        Per date (ISO text) or name of a period the hours of sun [h]; NaN inside buildings and outside the
+        ground.
     plates
-        Instant masks: 1.0 lit, 0.0 in shadow, NaN no ground.
+        Instant masks: 1.0 lit, 0.0 in shadow (behind crowns what they let through), NaN no ground.
     method
         Time step, sample height, minimum altitude, engine, tolerance, ... for the manifest.
     runs
         Per date, where they were asked for.
+    least
+        Per period, where asked for: hours of the day with the least sun [h].
+    daily
+        Per period, where asked for: hours of each day.
     """
 
     scene_hash: str
@@ -80,6 +105,8 @@ class SunlightResult:
     plates: tuple[tuple[SunInstant, Raster], ...]
     method: Mapping[str, Any]
     runs: Mapping[str, SunRuns] = field(default_factory=dict)
+    least: Mapping[str, Raster] = field(default_factory=dict)
+    daily: Mapping[str, DailySun] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,6 +26,8 @@ class Terrain:
         Height of the surface with buildings and trees [m], where a cloud or a file gave it.
     filled
         Bool mask on the DTM's grid: cells that were interpolated.
+    far
+        Heights of the surroundings on a coarse grid [m], for the horizon beyond the site.
     """
 
     dtm: Raster
@@ -33,12 +35,15 @@ class Terrain:
     tin_max_error: float
     dsm: Raster | None = None
     filled: Raster | None = None
+    far: Raster | None = None
 
     def __post_init__(self) -> None:
         self.frame.require_same(self.tin.frame, "the terrain's triangles")
         for other in (self.dsm, self.filled):
             if other is not None:
                 self.dtm.require_same_grid(other)
+        if self.far is not None:
+            self.frame.require_same(self.far.grid.frame, "the terrain's surroundings")
         if not len(self.tin.faces):
             raise InputError("the terrain has no triangles: no ground height is known inside the site")
 

@@ -86,6 +86,7 @@ def rasters(result: Result) -> dict[str, Raster]:
     if isinstance(result, ViewshedResult):
         return {"visible": result.visible}
     found = {f"hours-{date}": raster for date, raster in result.hours.items()}
+    found |= {f"least-{name}": raster for name, raster in result.least.items()}
     for date, runs in result.runs.items():
         found |= {f"longest-{date}": runs.longest, f"first-{date}": runs.first, f"last-{date}": runs.last}
     found |= {f"sun-{sun.utc:%Y-%m-%dT%H%MZ}": raster for sun, raster in result.plates}

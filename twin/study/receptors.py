@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,22 +34,32 @@ class Receptors:
     ----------
     grid
         The cells.
-    xyz
-        (n, 3) float64 local space [m], at the asked height above the ground.
+    z
+        (n,) float64 height of each point, local space [m], at the asked height above the ground.
     index
         (n,) int64 place of each point in the grid, row by row.
     """
 
     grid: Grid
-    xyz: NDArray[np.float64]
+    z: NDArray[np.float64]
     index: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "xyz", readonly(np.reshape(self.xyz, (-1, 3)), np.float64))
+        object.__setattr__(self, "z", readonly(self.z, np.float64))
         object.__setattr__(self, "index", readonly(self.index, np.int64))
 
     def __len__(self) -> int:
-        return len(self.xyz)
+        return len(self.z)
+
+    @property
+    def xyz(self) -> NDArray[np.float64]:
+        """(n, 3) float64 local space [m]."""
+        return self.points(slice(None))
+
+    def points(self, part: slice | NDArray[Any]) -> NDArray[np.float64]:
+        """Some of the points (k, 3), local space [m]."""
+        rows, cols = np.divmod(self.index[part], self.grid.cols)
+        return np.column_stack([self.grid.x_centres()[cols], self.grid.y_centres()[rows], self.z[part]])
 
     def raster(self, values: NDArray[np.floating] | NDArray[np.bool_]) -> Raster:
         """Values (n,) of the points as a float32 raster; NaN where there is no point."""
@@ -105,9 +116,8 @@ def ground_receptors(
     if mask is not None:
         wanted &= mask
     index = np.flatnonzero(wanted)
-    rows, cols = np.divmod(index, grid.cols)
     height = ground.ravel()[index] + max(sample_height_m, surface_lift(table))
-    return Receptors(grid, np.column_stack([grid.x_centres()[cols], grid.y_centres()[rows], height]), index)
+    return Receptors(grid, height, index)
 
 
 def inside_buildings(table: FaceTable, grid: Grid, ground: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -12,9 +12,10 @@ from twin.model.raster import Grid
 from twin.model.results import ViewshedResult
 from twin.model.scene import Scene
 from twin.study.occluders import COVERINGS, face_table
+from twin.study.readers import CHUNK
 from twin.study.receptors import Receptors, ground_receptors, surface_lift
 from twin.study.sight import EARTH_RADIUS_M, bend_vertices, sees
-from twin.study.sunlight import CHUNK, Progress
+from twin.study.watch import Progress
 from twin.visibility.caster import Device, make_caster
 
 
@@ -110,7 +111,7 @@ def viewshed(
     try:
         for start in range(0, len(targets), CHUNK):
             part = slice(start, min(len(targets), start + CHUNK))
-            seen[part] = sees(caster, targets.xyz[part], eye)
+            seen[part] = sees(caster, targets.points(part), eye)
             if progress is not None:
                 progress(float(part.stop), float(len(targets)), "sight lines")
     finally:

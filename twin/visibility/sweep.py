@@ -10,8 +10,9 @@ line to line, so nothing diffuses, however far a shadow reaches. The triangles o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,54 @@ class SunSweep:
         """Rows and columns."""
         return self._targets.shape[0], self._targets.shape[1]
 
+    @contextmanager
+    def edited(
+        self,
+        row: int,
+        col: int,
+        heights: NDArray[np.floating],
+        targets: NDArray[np.floating] | None = None,
+    ) -> Iterator[SunSweep]:
+        """This sweep with other heights, and other targets over them, in some cells, until the block ends.
+
+        Parameters
+        ----------
+        row, col
+            First of the cells.
+        heights, targets
+            (k, m) as in the constructor.
+
+        Raises
+        ------
+        InputError
+            Cells outside the field.
+        """
+        k, m = heights.shape
+        rows, cols = self.shape
+        if row < 0 or col < 0 or row + k > rows or col + m > cols:
+            raise InputError(
+                f"{k} x {m} cells from row {row}, column {col} lie outside a field of {self.shape}"
+            )
+        new = heights.astype(np.float32)
+        new[np.isnan(new)] = HOLE
+        asked = np.asarray(heights if targets is None else targets).astype(np.float32)
+        here = (slice(row, row + k), slice(col, col + m))
+        was, own = self._along_rows[here[0], col + 1 : col + m + 1].copy(), self._targets[here].copy()
+        self._put(row, col, new, asked + np.float32(GRAZE_TOLERANCE_M))
+        try:
+            yield self
+        finally:
+            self._put(row, col, was, own)
+
+    def _put(self, row: int, col: int, heights: NDArray[np.float32], targets: NDArray[np.float32]) -> None:
+        k, m = heights.shape
+        self._targets[row : row + k, col : col + m] = targets
+        self._targets_turned[col : col + m, row : row + k] = targets.T
+        self._along_rows[row : row + k, col + 1 : col + m + 1] = heights
+        self._along_cols[col : col + m, row + 1 : row + k + 1] = heights.T
+        _border(self._along_rows, self._cell[0])
+        _border(self._along_cols, self._cell[1])
+
     def lit(self, direction: NDArray[Any]) -> NDArray[np.bool_]:
         """Which cell centres one sun reaches.
 
@@ -89,8 +138,18 @@ class SunSweep:
         """
         return self.count([direction]).astype(bool)
 
-    def count(self, directions: Iterable[NDArray[Any]]) -> NDArray[np.uint16]:
+    def count(
+        self, directions: Iterable[NDArray[Any]], window: tuple[int, int, int, int] | None = None
+    ) -> NDArray[np.uint16]:
         """By how many of the suns each cell centre is reached, (rows, cols); at most 65,535 suns.
+
+        Parameters
+        ----------
+        directions
+            Each (3,) towards a sun, local space; any length.
+        window
+            First and last row (not counted), first and last column of some cells: what lies on no line with them
+            is left at 0, so that a change there can be recounted at the cost of what it can reach.
 
         Raises
         ------
@@ -108,12 +167,15 @@ class SunSweep:
                 # Cells for each metre along the shadow: rows grow to the south, against y.
                 across_cols, across_rows = -x / self._cell[0], y / self._cell[1]
                 if abs(across_rows) >= abs(across_cols):
-                    _sweep(pool, self._along_rows, self._targets, total, (across_rows, across_cols, z))
+                    _sweep(
+                        pool, self._along_rows, self._targets, total, (across_rows, across_cols, z), window
+                    )
                 else:
                     if across is None:
                         across = np.zeros((cols, rows), dtype=np.uint16)
                     turned = (across_cols, across_rows, z)
-                    _sweep(pool, self._along_cols, self._targets_turned, across, turned)
+                    other = None if window is None else (window[2], window[3], window[0], window[1])
+                    _sweep(pool, self._along_cols, self._targets_turned, across, turned, other)
             if across is not None:
                 bands = [(start, min(rows, start + TILE * 4)) for start in range(0, rows, TILE * 4)]
                 for job in [pool.submit(_add_turned, total, across, low, high) for low, high in bands]:
@@ -127,23 +189,32 @@ def _sweep(
     targets: NDArray[np.float32],
     counts: NDArray[np.uint16],
     along: tuple[float, float, float],
+    window: tuple[int, int, int, int] | None = None,
 ) -> None:
     """One sun: from row to row of ``heights``, and some columns aside for each.
 
     ``along`` holds rows, columns and height of one vector along the shadow, of any length.
     """
     major, minor, rise = along
+    rows, wide = heights.shape
     if major == 0.0:
-        counts += np.isfinite(targets)
+        part = (slice(None), slice(None)) if window is None else (slice(*window[:2]), slice(*window[2:]))
+        counts[part] += np.isfinite(targets[part])
         return
     if major < 0:
         heights, targets, counts = heights[::-1], targets[::-1], counts[::-1]
+        if window is not None:
+            window = (rows - window[1], rows - window[0], window[2], window[3])
     shear, drop = minor / abs(major), np.float32(rise / abs(major))
-    rows, wide = heights.shape
     furthest = math.floor(2 * shear * (rows - 1))
     first = -2 - max(furthest, 0)
-    first -= first % 2
     last = 2 * wide - min(furthest, 0)
+    if window is not None:
+        # Line k stands at half-column k + 2 shear r; borders are two columns more, and one for rounding.
+        ends = [2 * shear * row for row in (window[0] - 1, window[1] + 1)]
+        first = max(first, math.floor(2 * window[2] - 4 - max(ends)))
+        last = min(last, math.ceil(2 * window[3] + 6 - min(ends)))
+    first -= first % 2
     jobs = [
         pool.submit(_carry, heights, targets, shear, drop, start, min(LINES, last - start + 2) // 2, counts)
         for start in range(first, last, LINES)
@@ -166,11 +237,17 @@ def _bordered(heights: NDArray[np.float32], cell: float) -> NDArray[np.float32]:
     """The heights with a column more on either side, where the surface goes on as it came, unless it is a wall."""
     out = np.empty((heights.shape[0], heights.shape[1] + 2), dtype=np.float32)
     out[:, 1:-1] = heights
+    _border(out, cell)
+    return out
+
+
+def _border(out: NDArray[np.float32], cell: float) -> None:
+    """Fill the outer columns."""
+    heights = out[:, 1:-1]
     inner = min(1, heights.shape[1] - 1)
     limit = np.float32(STEEPEST * cell)
     out[:, 0] = heights[:, 0] + np.clip(heights[:, 0] - heights[:, inner], -limit, limit)
     out[:, -1] = heights[:, -1] + np.clip(heights[:, -1] - heights[:, -1 - inner], -limit, limit)
-    return out
 
 
 @njit

@@ -13,7 +13,8 @@ from twin.model.objects import CityObject
 from twin.model.scene import Scene
 from twin.model.surface import Surface
 from twin.study.occluders import COVERING_M, face_table
-from twin.study.sunlight import Day, SunlightSettings, sunlight
+from twin.study.sunlight import sunlight
+from twin.study.suns import Day, SunlightSettings
 from twin.study.viewshed import ViewshedSettings, viewshed
 from twin.visibility.caster import choose_device
 

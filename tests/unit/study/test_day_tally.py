@@ -12,7 +12,7 @@ from twin.frame import Frame
 from twin.model.raster import Grid
 from twin.model.results import SunRuns
 from twin.study.receptors import Receptors
-from twin.study.sunlight import DayTally
+from twin.study.tally import Span, Tally
 from twin.sun.dates import DaySamples, day_samples
 
 FRAME = Frame(CRS.from_epsg(3812), "EPSG:5710", (732_000, 643_000))
@@ -20,16 +20,16 @@ FRAME = Frame(CRS.from_epsg(3812), "EPSG:5710", (732_000, 643_000))
 
 def receptors(count: int) -> Receptors:
     grid = Grid(FRAME, 0.0, 0.0, 1.0, 1, count)
-    return Receptors(grid, np.zeros((count, 3)), np.arange(count))
+    return Receptors(grid, np.zeros(count), np.arange(count))
 
 
 def tally(day: DaySamples, masks: np.ndarray) -> tuple[np.ndarray, SunRuns]:
     """Adds up masks (suns, points), in two parts."""
     points = masks.shape[1]
-    adding = DayTally(day, points, runs=True)
+    adding = Tally(Span("day", (day,)), points, runs=True)
     for part in (slice(0, points // 2), slice(points // 2, points)):
         for number, row in enumerate(masks):
-            adding.add(part, number, row[part])
+            adding.add_lit(part, number, row[part])
     return adding.hours(), adding.runs(receptors(points))
 
 

@@ -12,7 +12,7 @@ from twin.model.raster import Raster
 from twin.model.surface import Surface
 from twin.study.occluders import face_table
 from twin.study.picture import Camera, Paint, Picture, render
-from twin.study.sunlight import lit
+from twin.study.readers import lit
 from twin.visibility.caster import choose_device, make_caster
 
 DEVICE = choose_device("cpu")

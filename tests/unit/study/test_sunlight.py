@@ -15,7 +15,8 @@ from twin.model.raster import Raster
 from twin.model.results import SunlightResult
 from twin.model.scene import Scene
 from twin.study.compare import compare, sunlight_table, viewshed_table
-from twin.study.sunlight import Day, SunlightSettings, sunlight
+from twin.study.sunlight import sunlight
+from twin.study.suns import Day, SunlightSettings
 from twin.study.viewshed import ViewshedSettings, viewshed
 from twin.visibility.caster import choose_device
 

@@ -1,0 +1,61 @@
+"""Long runs: who is told how far they are, and what is kept so that they can go on after a stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
+
+Progress = Callable[[float, float, str], None]
+"""Called with (done, total, text)."""
+State = Mapping[str, NDArray[Any]]
+"""What a run has counted so far, by name."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A progress that also keeps the state of a run."""
+
+    def __call__(self, done: float, total: float, text: str) -> None:
+        """As ``Progress``."""
+
+    def load(self, key: str) -> State | None:
+        """The state that was kept under a key; None where there is none."""
+
+    def save(self, key: str, state: Callable[[], State]) -> None:
+        """Keep a state; called often, so it may leave most calls undone."""
+
+
+class Ticker:
+    """Counts what is done and tells the caller.
+
+    Parameters
+    ----------
+    progress
+        Who is told.
+    total
+        What will be done, in any unit.
+    key
+        Name of the run's state, where ``progress`` keeps it.
+    """
+
+    def __init__(self, progress: Progress | None, total: float, key: str = "") -> None:
+        self._progress, self._total, self._key = progress, float(total), key
+        self._done = 0.0
+        self._keeper = progress if key and isinstance(progress, Resumable) else None
+
+    def add(self, done: float, text: str) -> None:
+        """So much more is done."""
+        self._done += done
+        if self._progress is not None:
+            self._progress(self._done, self._total, text)
+
+    def kept(self) -> State | None:
+        """What an earlier run of the same key has counted."""
+        return self._keeper.load(self._key) if self._keeper is not None else None
+
+    def keep(self, state: Callable[[], State]) -> None:
+        """Keep what is counted so far."""
+        if self._keeper is not None:
+            self._keeper.save(self._key, state)
