@@ -110,6 +110,26 @@ class SunlightResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SkyResult:
+    """What the ground of one scene sees of the sky.
+
+    Parameters
+    ----------
+    scene_hash, scenario
+        Which scene.
+    factors
+        ``svf_solid_angle`` and ``svf_cosine``, 0 to 1; NaN inside buildings and outside the ground.
+    method
+        Directions, engine, trees, ... for the manifest.
+    """
+
+    scene_hash: str
+    scenario: str
+    factors: Mapping[str, Raster]
+    method: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ViewshedResult:
     """What an observer sees of the ground: 1.0 visible, 0.0 hidden, NaN no ground."""
 

@@ -54,9 +54,9 @@ class FarHorizon:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tangents", readonly(self.tangents, np.float32))
 
-    def _towards(self, sun: SunInstant) -> NDArray[np.float32]:
+    def _towards(self, azimuth_deg: float) -> NDArray[np.float32]:
         count = len(self.tangents)
-        place = (sun.azimuth_grid_deg % 360.0) * count / 360.0
+        place = (azimuth_deg % 360.0) * count / 360.0
         low = int(place)
         part = np.float32(place - low)
         between: NDArray[np.float32] = (np.float32(1) - part) * self.tangents[
@@ -66,12 +66,24 @@ class FarHorizon:
 
     def clears_all(self, sun: SunInstant) -> bool:
         """Whether a sun stands above the far horizon of all points."""
-        return bool(np.tan(np.radians(sun.altitude_deg)) >= self._towards(sun).max())
+        return bool(np.tan(np.radians(sun.altitude_deg)) >= self._towards(sun.azimuth_grid_deg).max())
 
     def clears(self, points: NDArray[np.float64], sun: SunInstant) -> NDArray[np.bool_]:
         """For which points (n, 3), local space, a sun stands above the far horizon; grazing counts as above."""
-        here = self._towards(sun)
-        tangent = float(np.tan(np.radians(sun.altitude_deg)))
+        return self._clears(points, sun.azimuth_grid_deg, float(np.tan(np.radians(sun.altitude_deg))))
+
+    def clears_direction(
+        self, points: NDArray[np.float64], direction: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """The same for a unit vector (3,)."""
+        x, y, z = (float(v) for v in direction)
+        flat = float(np.hypot(x, y))
+        if flat < 1e-9:
+            return np.ones(len(points), dtype=bool)
+        return self._clears(points, float(np.degrees(np.arctan2(x, y))), z / flat)
+
+    def _clears(self, points: NDArray[np.float64], azimuth_deg: float, tangent: float) -> NDArray[np.bool_]:
+        here = self._towards(azimuth_deg)
         if tangent >= here.max():
             return np.ones(len(points), dtype=bool)
         if tangent < here.min():
@@ -87,16 +99,9 @@ class FarHorizon:
         at = np.asarray(point, dtype=np.float64).reshape(1, 3)
         for _ in range(40):
             middle = 0.5 * (low + high)
-            sun = _sun_at(azimuth_grid_deg, middle)
-            low, high = (low, middle) if self.clears(at, sun)[0] else (middle, high)
+            clear = self._clears(at, azimuth_grid_deg, float(np.tan(np.radians(middle))))[0]
+            low, high = (low, middle) if clear else (middle, high)
         return high
-
-
-def _sun_at(azimuth_grid_deg: float, altitude_deg: float) -> SunInstant:
-    import datetime as dt
-
-    when = dt.datetime(2000, 1, 1, 12, tzinfo=dt.UTC)
-    return SunInstant(when, when, 12.0, altitude_deg, azimuth_grid_deg, azimuth_grid_deg)
 
 
 @functools.lru_cache(maxsize=2)

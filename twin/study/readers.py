@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -138,10 +138,21 @@ class FieldReader:
             total += self._swept([sun]) * self.far.clears(self.receptors.xyz, sun)
         return total
 
-    def _swept(self, suns: Sequence[SunInstant]) -> NDArray[Any]:
-        counted = self.sweep.count(sun_direction_local(sun) for sun in suns)
-        found: NDArray[Any] = counted[self._window].ravel()[self.receptors.index]
+    def count_directions(self, directions: NDArray[np.float64]) -> NDArray[Any]:
+        """From how many of some directions (k, 3) above the horizon each receptor is free (n,)."""
+        if self.far is None:
+            return self._counted(directions)
+        total: NDArray[Any] = np.zeros(len(self.receptors), dtype=np.int32)
+        for direction in directions:
+            total += self._counted(direction[None]) * self.far.clears_direction(self.receptors.xyz, direction)
+        return total
+
+    def _counted(self, directions: Iterable[NDArray[np.float64]]) -> NDArray[Any]:
+        found: NDArray[Any] = self.sweep.count(directions)[self._window].ravel()[self.receptors.index]
         return found
+
+    def _swept(self, suns: Sequence[SunInstant]) -> NDArray[Any]:
+        return self._counted(sun_direction_local(sun) for sun in suns)
 
     def recounted(
         self, table: FaceTable, window: Grid, receptors: Receptors, batches: Sequence[Sequence[SunInstant]]
