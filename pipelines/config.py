@@ -257,7 +257,25 @@ class ViewshedStudySettings(Settings):
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
 
 
-StudySettings = SunlightStudySettings | ViewshedStudySettings
+class SkyStudySettings(Settings):
+    """studies/<id>.toml with kind = "sky": both sky view factors of the ground"""
+
+    kind: Literal["sky"]
+    title: str = Field("", max_length=200, description="title of the sheets")
+    scenarios: list[Identifier] = Field(
+        default_factory=list, description="scenarios to compare with the existing state"
+    )
+    cell_size_m: float = Field(1.0, gt=0.05, le=50, description="cell of the result [m]")
+    directions: int = Field(2000, ge=145, le=100_000, description="directions of each of the two skies")
+    sample_height_m: float = Field(0.0, ge=0, le=50, description="height of the samples above ground [m]")
+    trees: bool = Field(True, description="whether crowns hide the sky (opaque)")
+    engine: Literal["triangles", "heightfield"] = Field(
+        "triangles", description="triangles: exact rays; heightfield: fast, wide ground without trees"
+    )
+    area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
+
+
+StudySettings = SunlightStudySettings | ViewshedStudySettings | SkyStudySettings
 
 
 class ViewSettings(Settings):
@@ -447,9 +465,10 @@ def close_key(key: str, model: type[Settings]) -> str:
 def parse_study(path: Path) -> StudySettings:
     """The study of a file, by its ``kind``."""
     table = read_toml(path)
-    kinds: dict[str, type[SunlightStudySettings] | type[ViewshedStudySettings]] = {
+    kinds: dict[str, type[SunlightStudySettings | ViewshedStudySettings | SkyStudySettings]] = {
         "sunlight": SunlightStudySettings,
         "viewshed": ViewshedStudySettings,
+        "sky": SkyStudySettings,
     }
     kind = table.get("kind")
     if kind not in kinds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from pipelines.workers import map_tasks
 from twin import __version__
 from twin.buildings.outline import building_footprint
 from twin.model.raster import Raster
-from twin.model.results import SunInstant, SunlightResult, ViewshedResult
+from twin.model.results import SkyResult, SunInstant, SunlightResult, ViewshedResult
 from twin.model.scene import Scene
 from twin.study.compare import Comparison, sunlight_table, viewshed_table
 from twin.terrain.sampler import aligned
@@ -68,6 +69,8 @@ def write_sheets(
     sheets = sun_sheets(context, comparison) if isinstance(comparison.existing, SunlightResult) else []
     if isinstance(comparison.existing, ViewshedResult):
         sheets = sight_sheets(context, comparison)
+    if isinstance(comparison.existing, SkyResult):
+        sheets = sky_sheets(context, comparison)
     draw = partial(_draw, folder, base)
     return [path for files in map_tasks(draw, sheets, workers, tick) for path in files]
 
@@ -80,6 +83,8 @@ def _any_raster(comparison: Comparison) -> Raster:
     result = comparison.existing
     if isinstance(result, ViewshedResult):
         return result.visible
+    if isinstance(result, SkyResult):
+        return next(iter(result.factors.values()))
     return next(iter(result.hours.values()))
 
 
@@ -150,15 +155,14 @@ def _hours_sheets(
     row: Mapping[str, Any],
     method: Mapping[str, Any],
 ) -> list[Sheet]:
-    import datetime as dt
-
     language = context.language
-    day = day_text(dt.date.fromisoformat(date), language)
+    day = span_text(context, date, method["days"][date])
+    width = palette.class_width(float(row["longest_h"]))
     ramp = palette.hours_ramp(float(row["longest_h"]))
     legend = Legend(
         f"{context.say('hours_of_sun')}, {context.say('hours_unit')}", _ramp_entries(ramp, context)
     )
-    words = (*sun_method(context, method, date), f"{context.say('engine')} {context.device}")
+    words = (*sun_method(context, method, date), f"{context.say('engine')} {engine_text(context, method)}")
     mean = f"{context.say('existing')}: {context.say('mean')} {_hours(row['mean_existing_h'], language)}"
     lines = [f"{context.say('longest')}: {_hours(row['longest_h'], language)}", mean]
     title = context.settings.title or context.say("hours_of_sun")
@@ -171,11 +175,12 @@ def _hours_sheets(
     info = _info(context, title, day, tuple(lines), words)
     sheets = [Sheet(f"hours-{date}", tuple(panels), legend, info)]
     if new is not None:
-        change = palette.change_ramp()
+        change = palette.change_ramp(width)
         image = change.paint(new.values - old.values)
         loss = f"{context.say('area_lost')}: {number(row['area_losing_over_1h_m2'], 0, language)} m²"
         legend = Legend(
-            f"{context.say('change_of_hours')}, {context.say('change_unit')}", _change_entries(context)
+            f"{context.say('change_of_hours')}, {context.say('change_unit')}",
+            _change_entries(context, change),
         )
         panel = Panel(f"{context.say('difference')}: {context.scene.scenario}", image, new.grid, True)
         info = _info(context, title, f"{context.say('change_of_hours')}, {day}", (*lines, loss), words)
@@ -200,20 +205,25 @@ def _ramp_entries(ramp: palette.Ramp, context: SheetContext) -> tuple[tuple[pale
     return tuple(reversed(rows))
 
 
-def _change_entries(context: SheetContext) -> tuple[tuple[palette.Colour, str], ...]:
-    ramp, language = palette.change_ramp(), context.language
-    labels = []
+def _change_entries(
+    context: SheetContext, ramp: palette.Ramp, unit: str = " h"
+) -> tuple[tuple[palette.Colour, str], ...]:
+    language, labels = context.language, []
+
+    def text(value: float) -> str:
+        return number(value, 0 if value % 1 == 0 else 2, language)
+
     for k in range(len(ramp.colours)):
         low = ramp.limits[k]
         high = ramp.limits[k + 1] if k + 1 < len(ramp.limits) else None
         if k == 0:
-            labels.append(f"< −{number(-ramp.limits[1], 0, language)} h")
+            labels.append(f"< −{text(-ramp.limits[1])}{unit}")
         elif high is None:
-            labels.append(f"> +{number(low, 0, language)} h")
+            labels.append(f"> +{text(low)}{unit}")
         elif low < 0 < high:
-            labels.append(f"± {number(high, 2, language)} h: {context.say('no_change')}")
+            labels.append(f"± {text(high)}{unit}: {context.say('no_change')}")
         else:
-            labels.append(f"{_signed(low, language)} … {_signed(high, language)} h")
+            labels.append(f"{_signed(low, language)} … {_signed(high, language)}{unit}")
     return tuple(zip(ramp.colours, labels, strict=True))
 
 
@@ -236,10 +246,82 @@ def sun_method(context: SheetContext, method: Mapping[str, Any], date: str | Non
         f"{context.say('sample_height')} {number(float(method['sample_height_m']), 2, language)} m",
         f"{context.say('min_altitude')} {number(float(method['min_altitude_deg']), 1, language)}°",
         context.say("true_sun"),
-        context.say("trees_in") if getattr(context.settings, "trees", True) else context.say("trees_out"),
+        trees_text(context),
         context.say("grazing"),
     ]
     return tuple(words)
+
+
+def trees_text(context: SheetContext) -> str:
+    """How trees are taken."""
+    if not getattr(context.settings, "trees", True):
+        return context.say("trees_out")
+    return context.say("leaves" if getattr(context.settings, "foliage", None) else "trees_in")
+
+
+def engine_text(context: SheetContext, method: Mapping[str, Any]) -> str:
+    """Which engine gave the result, with its error where it has one."""
+    error = method.get("error")
+    if error is None:
+        return context.device
+    return f"sweep (numba), p95 {error['p95_min']} min"
+
+
+def span_text(context: SheetContext, name: str, record: Mapping[str, Any]) -> str:
+    """The day of a map, or its period."""
+    if "from" not in record:
+        return day_text(dt.date.fromisoformat(name), context.language)
+    ends = (day_text(dt.date.fromisoformat(record[key]), context.language) for key in ("from", "to"))
+    return context.say("from_to").format(*ends)
+
+
+def sky_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
+    """Each sky view factor before and after, and its change."""
+    before, after = comparison.existing, comparison.proposed
+    if not isinstance(before, SkyResult):
+        return []
+    language, method = context.language, before.method
+    words = (
+        f"{number(max(method['directions'].values()), 0, language)} {context.say('directions')}",
+        f"{context.say('cell')} {number(float(method['cell_size_m']), 2, language)} m",
+        f"{context.say('sample_height')} {number(float(method['sample_height_m']), 2, language)} m",
+        trees_text(context),
+        f"{context.say('engine')} {engine_text(context, method)}",
+    )
+    sheets = []
+    for name, old in before.factors.items():
+        ramp = palette.share_ramp()
+        title, kind = context.settings.title or context.say(name), context.say(name)
+        entries = [
+            (colour, f"{number(low, 1, language)} - {number(low + 0.1, 1, language)}")
+            for low, colour in zip(ramp.limits, ramp.colours, strict=True)
+        ]
+        lines = [f"{context.say('existing')}: {context.say('mean')} {_share(old, language)}"]
+        panels = [Panel(context.say("existing"), ramp.paint(old.values), old.grid)]
+        new = after.factors[name] if isinstance(after, SkyResult) else None
+        if new is not None:
+            lines.append(f"{context.say('proposed')}: {context.say('mean')} {_share(new, language)}")
+            panels.append(Panel(context.say("proposed"), ramp.paint(new.values), new.grid, True))
+        legend = Legend(f"{kind}, {context.say('sky_unit')}", tuple(reversed(entries)))
+        info = _info(context, title, kind, tuple(lines), words)
+        sheets.append(Sheet(name.replace("_", "-"), tuple(panels), legend, info))
+        if new is not None:
+            change = palette.share_change_ramp()
+            panel = Panel(
+                f"{context.say('difference')}: {context.scene.scenario}",
+                change.paint(new.values - old.values),
+                new.grid,
+                True,
+            )
+            legend = Legend(f"{kind}, {context.say('sky_change_unit')}", _change_entries(context, change, ""))
+            info = _info(context, title, f"{context.say('sky_change')}: {kind}", tuple(lines), words)
+            sheets.append(Sheet(f"difference-{name.replace('_', '-')}", (panel,), legend, info))
+    return sheets
+
+
+def _share(raster: Raster, language: str) -> str:
+    known = raster.values[np.isfinite(raster.values)]
+    return number(float(known.mean()), 3, language) if len(known) else "-"
 
 
 def _instant_sheet(
@@ -256,7 +338,7 @@ def _instant_sheet(
     facts = [sun_text(sun, language)]
     if sun.altitude_deg <= 0:
         facts.append(context.say("below_horizon"))
-    words = (*sun_method(context, method, None), f"{context.say('engine')} {context.device}")
+    words = (*sun_method(context, method, None), f"{context.say('engine')} {engine_text(context, method)}")
     title = (
         f"{context.settings.title}: {context.say('shadow')}"
         if context.settings.title

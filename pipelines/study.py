@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipelines import sheets
 from pipelines.areas import ByArea, judge, read_areas, write_areas
 from pipelines.build import Built, load
-from pipelines.config import StudySettings, SunlightStudySettings, ViewshedStudySettings
+from pipelines.config import SkyStudySettings, StudySettings, SunlightStudySettings, ViewshedStudySettings
 from pipelines.console import Reporter, Ticker
 from pipelines.inputs import area_polygon
 from pipelines.keeper import Keeper
@@ -26,11 +26,12 @@ from twin.errors import InputError
 from twin.io.atomic import plain, remove, sha256_file, write_json
 from twin.io.geotiff import write_cog
 from twin.model.raster import Grid, Raster
-from twin.model.results import SunlightResult, ViewshedResult
+from twin.model.results import SkyResult, SunlightResult, ViewshedResult
 from twin.model.scene import Scene
 from twin.region import Region
 from twin.study.change import proposed_sun
-from twin.study.compare import Comparison, compare, sunlight_table, viewshed_table
+from twin.study.compare import Comparison, compare, sky_table, sunlight_table, viewshed_table
+from twin.study.sky import SkySettings, sky_on_ground
 from twin.study.sunlight import GroundSun
 from twin.study.suns import Day, Foliage, Period, SunlightSettings
 from twin.study.viewshed import ViewshedSettings, viewshed
@@ -135,6 +136,7 @@ class Known:
 
     sun: GroundSun | None = None
     sight: ViewshedResult | None = None
+    sky: SkyResult | None = None
 
 
 def solve(run: StudyRun, settings: StudySettings, scene: Scene, known: Known, tick: Progress) -> Comparison:
@@ -149,6 +151,17 @@ def solve(run: StudyRun, settings: StudySettings, scene: Scene, known: Known, ti
         study = known.sun
         study.progress = tick
         return compare(lambda state: proposed_sun(study, state), base, after, study.existing)
+    if isinstance(settings, SkyStudySettings):
+        asked_sky = SkySettings(
+            settings.engine, settings.trees, settings.directions, settings.sample_height_m
+        )
+
+        def solve_sky(state: Scene) -> SkyResult:
+            return sky_on_ground(state, grid, asked_sky, run.device, run.threads, mask, tick)
+
+        seen = compare(solve_sky, base, after, known.sky)
+        known.sky = seen.existing if isinstance(seen.existing, SkyResult) else None
+        return seen
     sight_settings = viewshed_settings(run, settings)
 
     def solve_sight(state: Scene) -> ViewshedResult:
@@ -276,7 +289,7 @@ def rasters_of(comparison: Comparison, state: str) -> dict[str, tuple[Raster, st
     found: dict[str, tuple[Raster, str, str]] = {}
     if state == "difference":
         for name, raster in comparison.difference.items():
-            found[name] = (raster, unit_of(name), f"proposed - existing: {name}")
+            found[name.replace("_", "-")] = (raster, unit_of(name), f"proposed - existing: {name}")
         return found
     result = getattr(comparison, state)
     if isinstance(result, SunlightResult):
@@ -290,6 +303,9 @@ def rasters_of(comparison: Comparison, state: str) -> dict[str, tuple[Raster, st
             found[f"last-{date}"] = (runs.last, "h", f"last sun on {date}, legal time")
         for instant, raster in result.plates:
             found[f"sun-{instant.utc:%Y-%m-%dT%H%MZ}"] = (raster, "", "1 lit, 0 in shadow")
+    elif isinstance(result, SkyResult):
+        for name, raster in result.factors.items():
+            found[name.replace("_", "-")] = (raster, "", f"{name}: share of the sky that is seen, 0 to 1")
     elif isinstance(result, ViewshedResult):
         found["visible"] = (result.visible, "", "1 visible, 0 hidden")
     return found
@@ -304,6 +320,8 @@ def table_rows(comparison: Comparison) -> list[Mapping[str, Any]]:
     """Statistics of a study, one row per date or observer."""
     if isinstance(comparison.existing, SunlightResult):
         return list(sunlight_table(comparison))
+    if isinstance(comparison.existing, SkyResult):
+        return list(sky_table(comparison))
     return list(viewshed_table(comparison))
 
 

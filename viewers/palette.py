@@ -95,18 +95,46 @@ _GAIN: tuple[Colour, ...] = ((166, 206, 213), (84, 160, 178), (22, 104, 128), (1
 
 
 def hours_ramp(longest_h: float) -> Ramp:
-    """Hours of sun in classes of one hour up to the longest day [h]."""
-    count = max(2, int(np.ceil(longest_h - 1e-9)))
+    """Hours of sun up to the longest possible [h], in classes of one hour; of 2, 5, 10, ... for seasons and years."""
+    return _classes(longest_h, class_width(longest_h))
+
+
+def class_width(longest_h: float) -> float:
+    """Width of the classes of hours [h]: 1, or the next 1, 2, 5 times a power of ten for some 12 classes."""
+    if longest_h <= 24.0:
+        return 1.0
+    wanted = longest_h / 12.0
+    power = 10.0 ** np.floor(np.log10(wanted))
+    return float(next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= wanted - 1e-9))
+
+
+def share_ramp() -> Ramp:
+    """Shares from 0 to 1 in tenths."""
+    made = _classes(1.0, 0.1)
+    return Ramp(tuple(round(limit, 3) for limit in made.limits), made.colours)
+
+
+def _classes(most: float, width: float) -> Ramp:
+    count = max(2, int(np.ceil(most / width - 1e-9)))
     place = np.linspace(0.0, len(_CIVIDIS) - 1.0, count)
     known = np.array(_CIVIDIS, dtype=np.float64)
     mixed = np.stack([np.interp(place, np.arange(len(_CIVIDIS)), known[:, k]) for k in range(3)], axis=1)
     colours = tuple((int(r), int(g), int(b)) for r, g, b in np.rint(mixed))
-    return Ramp(tuple(float(k) for k in range(count)), colours)
+    return Ramp(tuple(k * width for k in range(count)), colours)
 
 
-def change_ramp() -> Ramp:
-    """Change of the hours of sun [h]: loss in orange, gain in blue, within a quarter of an hour none."""
+def change_ramp(width: float = 1.0) -> Ramp:
+    """Change of the hours of sun [h]: loss in orange, gain in blue, within a quarter of a class none.
+
+    ``width`` is that of the classes of hours [h].
+    """
     limits = (-24.0, -4.0, -2.0, -1.0, -0.25, 0.25, 1.0, 2.0, 4.0)
+    return Ramp(tuple(limit * width for limit in limits), (*_LOSS, _NONE, *_GAIN))
+
+
+def share_change_ramp() -> Ramp:
+    """Change of a share of the sky: loss in orange, gain in blue, within 0.01 none."""
+    limits = (-1.0, -0.2, -0.1, -0.05, -0.01, 0.01, 0.05, 0.1, 0.2)
     return Ramp(limits, (*_LOSS, _NONE, *_GAIN))
 
 

@@ -9,6 +9,17 @@ from twin.model.results import SunInstant
 WORDS: dict[str, tuple[str, str]] = {
     "hours_of_sun": ("Heures d'ensoleillement", "Hours of sun"),
     "change_of_hours": ("Variation de l'ensoleillement", "Change of the hours of sun"),
+    "svf_solid_angle": (
+        "Facteur de vue du ciel (angle solide)",
+        "Sky view factor (solid angle)",
+    ),
+    "svf_cosine": ("Facteur de vue du ciel (cosinus)", "Sky view factor (cosine-weighted)"),
+    "sky_unit": ("part du ciel [-]", "share of the sky [-]"),
+    "sky_change": ("Variation du ciel visible", "Change of the visible sky"),
+    "sky_change_unit": ("projeté - existant [-]", "proposed - existing [-]"),
+    "directions": ("directions", "directions"),
+    "leaves": ("arbres translucides selon la saison", "trees let light through by season"),
+    "from_to": ("du {} au {}", "from {} to {}"),
     "shadow": ("Ombres portées", "Cast shadows"),
     "viewshed": ("Bassin visuel", "Viewshed"),
     "overview": ("Avant / après", "Before / after"),

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from twin.errors import InputError
 from twin.model.raster import Raster
-from twin.model.results import SunlightResult, ViewshedResult, difference
+from twin.model.results import SkyResult, SunlightResult, ViewshedResult, difference
 from twin.model.scene import Scene
 
-Result = SunlightResult | ViewshedResult
-R = TypeVar("R", SunlightResult, ViewshedResult)
+Result = SunlightResult | ViewshedResult | SkyResult
+R = TypeVar("R", SunlightResult, ViewshedResult, SkyResult)
 Row = dict[str, str | float | int | None]
 
 SUNLIT_H = 2.0
@@ -85,6 +85,8 @@ def rasters(result: Result) -> dict[str, Raster]:
     """The rasters of a result by the names that files and tables use."""
     if isinstance(result, ViewshedResult):
         return {"visible": result.visible}
+    if isinstance(result, SkyResult):
+        return dict(result.factors)
     found = {f"hours-{date}": raster for date, raster in result.hours.items()}
     found |= {f"least-{name}": raster for name, raster in result.least.items()}
     for date, runs in result.runs.items():
@@ -168,6 +170,31 @@ def viewshed_table(comparison: Comparison) -> list[Row]:
             ),
         }
     ]
+
+
+def sky_table(comparison: Comparison) -> list[Row]:
+    """One row per sky view factor: its mean before and after, over the cells of both states."""
+    before, after = comparison.existing, comparison.proposed
+    if not isinstance(before, SkyResult):
+        raise InputError("a table of the sky needs the results of a sky study")
+    rows: list[Row] = []
+    for name, raster in before.factors.items():
+        old = raster.values
+        new = after.factors[name].values if isinstance(after, SkyResult) else None
+        both = np.isfinite(old) if new is None else np.isfinite(old) & np.isfinite(new)
+        was = old[both].astype(np.float64)
+        now = new[both].astype(np.float64) if new is not None else None
+        rows.append(
+            {
+                "factor": name,
+                "area_m2": _area(both, raster.grid.cell_size**2),
+                "mean_existing": _mean(was),
+                "mean_proposed": None if now is None else _mean(now),
+                "mean_change": None if now is None else _mean(now - was),
+                "largest_loss": None if now is None or not len(now) else float(max(0.0, (was - now).max())),
+            }
+        )
+    return rows
 
 
 def _area(mask: NDArray[np.bool_], cell_m2: float) -> float:
