@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pipelines.profiles import fill_in
 from twin.errors import InputError
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -170,39 +171,26 @@ class AreasSettings(Settings):
     )
 
 
-class SunlightStudySettings(Settings):
-    """studies/<id>.toml with kind = "sunlight" """
+class SunDays(Settings):
+    """Days and periods of a study of the sun, and what shades"""
 
-    kind: Literal["sunlight"]
-    title: str = Field("", max_length=200, description="title of the sheets")
-    scenarios: list[Identifier] = Field(
-        default_factory=list, description="scenarios to compare with the existing state"
+    profile: str | None = Field(
+        None, max_length=300, description="named profile, or a TOML file of your own, whose values fill in"
     )
-    cell_size_m: float = Field(1.0, gt=0.05, le=50, description="cell of the result [m]")
     days: list[DaySettings] = Field(default_factory=list, description="days and their time steps")
     dates: list[dt.date] = Field(default_factory=list, description="short form of days, all with step_min")
     step_min: float = Field(10.0, gt=0, le=120, description="time step of the short form [min]")
-    min_altitude_deg: float = Field(0.0, ge=0, lt=60, description="lower suns are left out [degree]")
-    sample_height_m: float = Field(0.0, ge=0, le=50, description="height of the samples above ground [m]")
-    plates_solar_h: list[Annotated[float, Field(ge=0, lt=24)]] = Field(
-        default_factory=list, description="hours of the instant plates, local apparent solar time [h]"
-    )
-    trees: bool = Field(True, description="whether trees cast shadow (opaque crowns)")
-    engine: Literal["triangles", "heightfield"] = Field(
-        "triangles", description="triangles: exact rays; heightfield: fast, wide ground without trees"
-    )
-    runs: bool = Field(False, description="also the longest run, the first and the last sun of each day")
     periods: list[PeriodSettings] = Field(
         default_factory=list, description="seasons or years with a total each"
     )
+    min_altitude_deg: float = Field(0.0, ge=0, lt=60, description="lower suns are left out [degree]")
+    trees: bool = Field(True, description="whether trees cast shadow (opaque crowns)")
     foliage: FoliageSettings | None = Field(
         None, description="what crowns let through, as a table; opaque where unset"
     )
-    areas: AreasSettings | None = Field(None, description="named areas with a limit of your own, as a table")
-    area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
 
     @model_validator(mode="after")
-    def _some_day(self) -> SunlightStudySettings:
+    def _some_day(self) -> SunDays:
         if self.days and self.dates:
             raise ValueError("give either [[days]] (date, step_min) or dates = [...], not both")
         if not (self.days or self.dates or self.periods):
@@ -220,6 +208,75 @@ class SunlightStudySettings(Settings):
     def all_days(self) -> tuple[DaySettings, ...]:
         """The days of either form."""
         return tuple(self.days) or tuple(DaySettings(date=d, step_min=self.step_min) for d in self.dates)
+
+
+class SunlightStudySettings(SunDays):
+    """studies/<id>.toml with kind = "sunlight" """
+
+    kind: Literal["sunlight"]
+    title: str = Field("", max_length=200, description="title of the sheets")
+    scenarios: list[Identifier] = Field(
+        default_factory=list, description="scenarios to compare with the existing state"
+    )
+    cell_size_m: float = Field(1.0, gt=0.05, le=50, description="cell of the result [m]")
+    sample_height_m: float = Field(0.0, ge=0, le=50, description="height of the samples above ground [m]")
+    plates_solar_h: list[Annotated[float, Field(ge=0, lt=24)]] = Field(
+        default_factory=list, description="hours of the instant plates, local apparent solar time [h]"
+    )
+    plates_legal: list[dt.time] = Field(
+        default_factory=list, description="hours of more instant plates, legal time, e.g. 10:00:00"
+    )
+    engine: Literal["triangles", "heightfield"] = Field(
+        "triangles", description="triangles: exact rays; heightfield: fast, wide ground without trees"
+    )
+    runs: bool = Field(False, description="also the longest run, the first and the last sun of each day")
+    areas: AreasSettings | None = Field(None, description="named areas with a limit of your own, as a table")
+    area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
+
+
+class LimitSettings(Settings):
+    """[limit] of a study of façades: the user's own"""
+
+    at_least_h: float | None = Field(None, gt=0, le=24, description="hours of sun that a sample needs [h]")
+    share: float = Field(
+        0.5, gt=0, le=1, description="part of the samples of a surface or line that need them"
+    )
+    kept: float | None = Field(None, gt=0, le=1, description="or this part of the share before the proposal")
+    most_shadow_h: float | None = Field(
+        None, gt=0, description="instead: most shadow that may be added over a period with daily = true [h]"
+    )
+    most_shadow_day_min: float | None = Field(None, gt=0, description="and on any day of it [min]")
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> LimitSettings:
+        shadow = self.most_shadow_h is not None or self.most_shadow_day_min is not None
+        if (self.at_least_h is None) != shadow:
+            raise ValueError(
+                "give at_least_h, or most_shadow_h and/or most_shadow_day_min, one of the two rules"
+            )
+        return self
+
+
+class FacesStudySettings(SunDays):
+    """studies/<id>.toml with kind = "faces": sun and sky on façades and roofs"""
+
+    kind: Literal["faces"]
+    title: str = Field("", max_length=200, description="title")
+    scenarios: list[Identifier] = Field(
+        default_factory=list, description="scenarios to compare with the existing state"
+    )
+    spacing_m: float = Field(1.0, ge=0.1, le=20, description="side of the cells on walls and roofs [m]")
+    window_lines_m: list[Annotated[float, Field(ge=0, le=300)]] = Field(
+        default_factory=list, description="heights of lines of windows above the ground before a wall [m]"
+    )
+    walls: bool = Field(True, description="sample walls")
+    roofs: bool = Field(True, description="sample roofs")
+    sky_directions: int = Field(
+        0, ge=0, le=100_000, description="directions of the sky for its view factors and the VSC; 0: none"
+    )
+    around_m: float = Field(100.0, gt=0, le=5000, description="neighbours within this of what changes [m]")
+    limit: LimitSettings | None = Field(None, description="a limit of your own, as a table")
+    area: AreaSettings | None = Field(None, description="which buildings; all, or those around the change")
 
 
 class EyeSettings(Settings):
@@ -275,7 +332,7 @@ class SkyStudySettings(Settings):
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
 
 
-StudySettings = SunlightStudySettings | ViewshedStudySettings | SkyStudySettings
+StudySettings = SunlightStudySettings | ViewshedStudySettings | SkyStudySettings | FacesStudySettings
 
 
 class ViewSettings(Settings):
@@ -464,11 +521,12 @@ def close_key(key: str, model: type[Settings]) -> str:
 
 def parse_study(path: Path) -> StudySettings:
     """The study of a file, by its ``kind``."""
-    table = read_toml(path)
-    kinds: dict[str, type[SunlightStudySettings | ViewshedStudySettings | SkyStudySettings]] = {
+    table = fill_in(read_toml(path), path, path.parent.parent, read_toml)
+    kinds: dict[str, type[StudySettings]] = {
         "sunlight": SunlightStudySettings,
-        "viewshed": ViewshedStudySettings,
+        "faces": FacesStudySettings,
         "sky": SkyStudySettings,
+        "viewshed": ViewshedStudySettings,
     }
     kind = table.get("kind")
     if kind not in kinds:

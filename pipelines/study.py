@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,24 @@ from numpy.typing import NDArray
 
 from pipelines import sheets
 from pipelines.areas import ByArea, judge, read_areas, write_areas
-from pipelines.build import Built, load
-from pipelines.config import SkyStudySettings, StudySettings, SunlightStudySettings, ViewshedStudySettings
+from pipelines.build import load
+from pipelines.config import (
+    FacesStudySettings,
+    SkyStudySettings,
+    StudySettings,
+    SunlightStudySettings,
+    ViewshedStudySettings,
+    read_toml,
+)
 from pipelines.console import Reporter, Ticker
+from pipelines.faces import faces_study, sun_days
 from pipelines.inputs import area_polygon
 from pipelines.keeper import Keeper
+from pipelines.profiles import about
 from pipelines.propose import scene_of
 from pipelines.provenance import Step, files_of, forget, is_done, mark_done, step, versions
 from pipelines.site import EXISTING, Site
+from pipelines.studyrun import StudyRun
 from pipelines.tables import write_csv
 from twin.errors import InputError
 from twin.io.atomic import plain, remove, sha256_file, write_json
@@ -33,24 +43,14 @@ from twin.study.change import proposed_sun
 from twin.study.compare import Comparison, compare, sky_table, sunlight_table, viewshed_table
 from twin.study.sky import SkySettings, sky_on_ground
 from twin.study.sunlight import GroundSun
-from twin.study.suns import Day, Foliage, Period, SunlightSettings
+from twin.study.suns import SunlightSettings
 from twin.study.viewshed import ViewshedSettings, viewshed
 from twin.study.watch import Progress
 from twin.terrain.sampler import TinSampler
-from twin.visibility.caster import Device, DeviceChoice, choose_device
+from twin.visibility.caster import DeviceChoice, choose_device
 
+GroundSettings = SunlightStudySettings | ViewshedStudySettings | SkyStudySettings
 STATES = ("existing", "proposed", "difference")
-
-
-@dataclass(frozen=True, slots=True)
-class StudyRun:
-    """Everything a study needs besides its settings."""
-
-    site: Site
-    base: Built
-    device: Device
-    threads: int
-    reporter: Reporter
 
 
 def run_studies(
@@ -97,6 +97,13 @@ def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Pat
         old = files_of(run.site.out, made.name)
         forget(run.site.out, made.name)
         title = f"Study {study_id}, {scenario_id}"
+        if isinstance(settings, FacesStudySettings):
+            with run.reporter.step(title) as tick:
+                files = faces_study(run, settings, scene, folder, made, tick)
+            for stale in set(old) - set(files):
+                remove(stale)
+            mark_done(run.site.out, made, files)
+            continue
         areas, by_area = read_areas(run.site, settings, scene.frame), None
         with run.reporter.step(title) as tick:
             keeper = Keeper(run.site.out / "studies" / ".unfinished", tick)
@@ -139,7 +146,7 @@ class Known:
     sky: SkyResult | None = None
 
 
-def solve(run: StudyRun, settings: StudySettings, scene: Scene, known: Known, tick: Progress) -> Comparison:
+def solve(run: StudyRun, settings: GroundSettings, scene: Scene, known: Known, tick: Progress) -> Comparison:
     """Existing, proposed and difference of one study."""
     grid, mask = study_grid(run, settings, scene)
     base = run.base.scene
@@ -174,7 +181,9 @@ def solve(run: StudyRun, settings: StudySettings, scene: Scene, known: Known, ti
     return found
 
 
-def study_grid(run: StudyRun, settings: StudySettings, scene: Scene) -> tuple[Grid, NDArray[np.bool_] | None]:
+def study_grid(
+    run: StudyRun, settings: GroundSettings, scene: Scene
+) -> tuple[Grid, NDArray[np.bool_] | None]:
     """Grid of a study over its area, and which of its cells count."""
     where = str(run.site.folder / "studies")
     region = scene.terrain.dtm.grid.region
@@ -202,17 +211,14 @@ def study_grid(run: StudyRun, settings: StudySettings, scene: Scene) -> tuple[Gr
 
 def sunlight_settings(site: Site, settings: SunlightStudySettings) -> SunlightSettings:
     """The study's settings as the library takes them."""
-    return SunlightSettings(
-        days=tuple(Day(day.date, day.step_min) for day in settings.all_days),
-        timezone=site.settings.site.timezone,
-        min_altitude_deg=settings.min_altitude_deg,
+    return replace(
+        sun_days(site, settings),
         sample_height_m=settings.sample_height_m,
         plates_solar_h=tuple(settings.plates_solar_h),
+        plates_legal=tuple(settings.plates_legal),
         trees=settings.trees,
         engine=settings.engine,
         runs=settings.runs,
-        periods=tuple(Period(p.name, p.first, p.last, p.step_min, p.daily) for p in settings.periods),
-        foliage=None if settings.foliage is None else Foliage(**settings.foliage.model_dump()),
     )
 
 
@@ -279,9 +285,23 @@ def write_study(
             "rows": plain(by_area.rows),
             "left_out": by_area.areas.left_out,
             "error_h": by_area.error_h,
+            "rule": rule_words(settings),
         }
     write_json(manifest, record)
     return [*files, manifest]
+
+
+def rule_words(settings: StudySettings) -> dict[str, Any]:
+    """The rule of named areas as it was applied."""
+    if not isinstance(settings, SunlightStudySettings) or settings.areas is None:
+        return {}
+    rule = settings.areas.model_dump(include={"at_least_h", "share", "kept"})
+    return {
+        **rule,
+        "operator": ">=",
+        "tie": "a cell that reaches the limit to 0.0001 h has reached it",
+        "too_close_to_call": "the stated error of the hours of each cell may turn the share",
+    }
 
 
 def rasters_of(comparison: Comparison, state: str) -> dict[str, tuple[Raster, str, str]]:
@@ -364,6 +384,7 @@ def manifest_of(
             "convergence_deg": round(frame.convergence_deg, 6),
         },
         "settings": settings.model_dump(mode="json"),
+        "profile": about(getattr(settings, "profile", None), run.site.folder, read_toml),
         "method": {s: plain(dict(r.method)) for s, r in states.items() if r is not None},
         "device": run.device.label,
         "plates": plates,

@@ -188,6 +188,33 @@ def write_glb(
     return [path, sidecar]
 
 
+def write_painted_glb(
+    path: Path,
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int32],
+    colours: NDArray[np.uint8],
+    placement: Placement,
+) -> list[Path]:
+    """Write one mesh with a colour for each vertex as binary glTF 2.0, y up, offset beside the file.
+
+    Parameters
+    ----------
+    vertices, faces
+        (n, 3) local space [m] and (m, 3).
+    colours
+        (n, 4) RGBA.
+    """
+    import trimesh
+
+    mesh = trimesh.Trimesh(z_up_to_y_up(vertices), faces, vertex_colors=colours, process=False)
+    with writing(path) as temporary:
+        content: Any = mesh.export(file_type="glb")
+        temporary.write_bytes(content)
+    sidecar = path.with_name(path.name + ".json")
+    write_json(sidecar, placement.record("glTF: x east, y up, z south"))
+    return [path, sidecar]
+
+
 class _Glb:
     """Collects the parts of a GLB."""
 

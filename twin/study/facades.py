@@ -133,6 +133,8 @@ class FaceSun:
         Per date or period (n,) [h].
     least
         Per period with days kept: (n,) hours of the day with the least [h].
+    daily
+        Per period with days kept: (days, n) hours of each day [h].
     sky
         Where asked for.
     method
@@ -141,6 +143,7 @@ class FaceSun:
 
     hours: dict[str, NDArray[np.float32]]
     least: dict[str, NDArray[np.float32]]
+    daily: dict[str, NDArray[np.float32]]
     sky: SkyOfFaces | None
     method: dict[str, Any]
 
@@ -386,6 +389,7 @@ def sun_on_faces(
     return FaceSun(
         {t.span.name: t.hours() for t in count.tallies},
         {t.span.name: least_of(t.daily()) for t in count.tallies if t.span.daily},
+        {t.span.name: t.daily() for t in count.tallies if t.span.daily},
         sky,
         method,
     )

@@ -1,0 +1,133 @@
+"""Studies of the sky, of façades and of seasons on the small sample site, by the command."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import trimesh
+
+from tests.command import run_twin
+
+STUDIES = {
+    "sky": """
+kind = "sky"
+scenarios = ["plan-2030"]
+cell_size_m = 2.0
+trees = false
+engine = "heightfield"
+directions = 300
+""",
+    "season": """
+kind = "sunlight"
+scenarios = ["plan-2030"]
+cell_size_m = 2.0
+[foliage]
+leaf_off = 0.4
+[[periods]]
+name = "winter"
+from = 2026-12-01
+to = 2026-12-07
+daily = true
+""",
+    "walls": """
+kind = "faces"
+scenarios = ["plan-2030"]
+profile = "wallonia-moving-shadow"
+year = 2026
+spacing_m = 4.0
+roofs = true
+sky_directions = 300
+[[periods]]
+name = "march"
+from = 2026-03-18
+to = 2026-03-24
+step_min = 30
+daily = true
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def site(small_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import shutil
+
+    folder = tmp_path_factory.mktemp("sky") / "site"
+    shutil.copytree(small_site, folder)
+    for name, text in STUDIES.items():
+        (folder / "studies" / f"{name}.toml").write_text(text, encoding="utf-8")
+    for name in STUDIES:
+        done = run_twin("study", folder, name)
+        assert done.code == 0, done.text
+    return folder
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_sky(site: Path) -> None:
+    folder = site / "out" / "studies" / "sky" / "plan-2030"
+    with rasterio.open(folder / "existing" / "svf-cosine.tif") as cosine:
+        values = cosine.read(1)
+    known = values[np.isfinite(values)]
+    assert 0.0 < known.min() < 0.7 and 0.98 < known.max() <= 1.0
+    rows = {row["factor"]: row for row in rows_of(folder / "table.csv")}
+    assert float(rows["svf_cosine"]["mean_existing"]) > float(rows["svf_solid_angle"]["mean_existing"])
+    for name in ("svf-cosine", "difference-svf-cosine", "svf-solid-angle"):
+        assert (folder / "plates" / f"{name}.png").stat().st_size > 20_000
+    assert (
+        "sweep" in json.loads((folder / "manifest.json").read_text("utf-8"))["method"]["existing"]["engine"]
+    )
+
+
+def test_season(site: Path) -> None:
+    folder = site / "out" / "studies" / "season" / "plan-2030"
+    with (
+        rasterio.open(folder / "existing" / "hours-winter.tif") as total,
+        rasterio.open(folder / "existing" / "least-winter.tif") as least,
+    ):
+        week, day = total.read(1), least.read(1)
+    known = np.isfinite(week)
+    assert (day[known] * 7 <= week[known] + 1e-3).all() and np.nanmax(week) <= 7 * 9
+    # Behind bare crowns there are parts of hours.
+    assert (np.abs(week[known] - np.rint(week[known])) > 1e-3).any()
+    method = json.loads((folder / "manifest.json").read_text("utf-8"))["method"]["existing"]
+    assert "40 % bare" in method["trees"] and method["days"]["winter"]["days"] == 7
+    assert (folder / "plates" / "hours-winter.png").exists()
+
+
+def test_walls(site: Path) -> None:
+    folder = site / "out" / "studies" / "walls" / "plan-2030"
+    rows = rows_of(folder / "surfaces.csv")
+    assert {row["date"] for row in rows} == {"march"}
+    both = [row for row in rows if row["mean_existing_h"] and row["mean_proposed_h"]]
+    assert both and any(not row["mean_existing_h"] for row in rows), "proposed volumes have one state"
+    for row in both:
+        assert 0.0 <= float(row["vsc_proposed_percent"]) <= 100.0
+        assert row["verdict"] in ("met", "not met", "too close to call")
+        assert float(row["most_added_shadow_h"]) >= 0.0
+    assert {row["verdict"] for row in both} >= {"met"}
+    roofs = [row for row in both if row["surface"].startswith("roof")]
+    assert np.mean([float(r["mean_existing_h"]) for r in roofs]) > 40.0
+    layers = {str(name) for name, _ in pyogrio.list_layers(folder / "faces.gpkg")}
+    assert layers == {"buildings-march", "samples"}
+    model = trimesh.load(folder / "proposed" / "hours-march.glb", force="mesh", process=False)
+    area = sum(float(row["area_m2"]) for row in rows)
+    assert model.area == pytest.approx(area, rel=0.01), "cells without holes cover what the table counts"
+    assert len(np.unique(model.visual.vertex_colors, axis=0)) > 3
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    assert manifest["profile"]["status"].startswith("second-hand") and manifest["limit"]["operator"] == "<="
+    assert rows_of(folder / "buildings.csv")[0]["verdict_of_best_facade"]
+
+
+def test_a_second_run_has_nothing_to_do(site: Path) -> None:
+    for name in STUDIES:
+        done = run_twin("study", site, name)
+        assert done.code == 0 and "up to date" in done.text
