@@ -22,7 +22,7 @@ from twin.buildings.outline import building_footprint
 from twin.model.raster import Raster
 from twin.model.results import SkyResult, SunInstant, SunlightResult, ViewshedResult
 from twin.model.scene import Scene
-from twin.study.compare import Comparison, sunlight_table, viewshed_table
+from twin.study.compare import Comparison, sky_table, sunlight_table, viewshed_table
 from twin.terrain.sampler import aligned
 from viewers import palette
 from viewers.plate import BaseMap, Legend, Panel, SheetInfo, write_sheet
@@ -261,10 +261,10 @@ def trees_text(context: SheetContext) -> str:
 
 def engine_text(context: SheetContext, method: Mapping[str, Any]) -> str:
     """Which engine gave the result, with its error where it has one."""
-    error = method.get("error")
-    if error is None:
+    if getattr(context.settings, "engine", "triangles") == "triangles":
         return context.device
-    return f"sweep (numba), p95 {error['p95_min']} min"
+    error = method.get("error")
+    return "sweep (numba)" + (f", p95 {error['p95_min']} min" if error else "")
 
 
 def span_text(context: SheetContext, name: str, record: Mapping[str, Any]) -> str:
@@ -289,6 +289,7 @@ def sky_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
         f"{context.say('engine')} {engine_text(context, method)}",
     )
     sheets = []
+    rows = {str(row["factor"]): row for row in sky_table(comparison)}
     for name, old in before.factors.items():
         ramp = palette.share_ramp()
         title, kind = context.settings.title or context.say(name), context.say(name)
@@ -296,11 +297,14 @@ def sky_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
             (colour, f"{number(low, 1, language)} - {number(low + 0.1, 1, language)}")
             for low, colour in zip(ramp.limits, ramp.colours, strict=True)
         ]
-        lines = [f"{context.say('existing')}: {context.say('mean')} {_share(old, language)}"]
+        row = rows[name]
+        lines = [f"{context.say('existing')}: {context.say('mean')} {_share(row['mean_existing'], language)}"]
         panels = [Panel(context.say("existing"), ramp.paint(old.values), old.grid)]
         new = after.factors[name] if isinstance(after, SkyResult) else None
         if new is not None:
-            lines.append(f"{context.say('proposed')}: {context.say('mean')} {_share(new, language)}")
+            lines.append(
+                f"{context.say('proposed')}: {context.say('mean')} {_share(row['mean_proposed'], language)}"
+            )
             panels.append(Panel(context.say("proposed"), ramp.paint(new.values), new.grid, True))
         legend = Legend(f"{kind}, {context.say('sky_unit')}", tuple(reversed(entries)))
         info = _info(context, title, kind, tuple(lines), words)
@@ -319,9 +323,8 @@ def sky_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
     return sheets
 
 
-def _share(raster: Raster, language: str) -> str:
-    known = raster.values[np.isfinite(raster.values)]
-    return number(float(known.mean()), 3, language) if len(known) else "-"
+def _share(value: Any, language: str) -> str:
+    return "-" if value is None else number(float(value), 3, language)
 
 
 def _instant_sheet(

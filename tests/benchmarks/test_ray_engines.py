@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -71,3 +75,38 @@ def test_sun_rays(benchmark, scene: Triangles, engine: str) -> None:
     benchmark.extra_info["rays_per_s"] = RAYS / benchmark.stats["median"]
     assert 0.05 < blocked.mean() < 0.95
     caster.close()
+
+
+def test_no_slower_than_embreex_itself(benchmark, scene: Triangles) -> None:
+    """Sun rays through the seam against embreex called directly on two threads, in one run: at most 1.1 times."""
+    mesh_construction = pytest.importorskip("embreex.mesh_construction")
+    from embreex.rtcore_scene import EmbreeScene
+
+    direct = EmbreeScene(robust=True)
+    corners = np.asarray(scene.vertices, dtype=np.float32)[scene.faces]
+    mesh_construction.TriangleMesh(direct, corners)
+    caster = caster_of(scene, "embree")
+    origins, sun = rays(2)
+    starts = origins.astype(np.float32)
+    directions = np.broadcast_to(sun.astype(np.float32), starts.shape).copy()
+    halves = [slice(0, RAYS // 2), slice(RAYS // 2, RAYS)]
+
+    def plain(pool: ThreadPoolExecutor) -> np.ndarray:
+        jobs = [pool.submit(direct.run, starts[h], directions[h], query="OCCLUDED") for h in halves]
+        return np.concatenate([job.result() for job in jobs])
+
+    def timed(call: Callable[[], np.ndarray]) -> float:
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+
+    with ThreadPoolExecutor(2) as pool:
+        pairs = [(timed(lambda: caster.occluded(origins, sun)), timed(lambda: plain(pool))) for _ in range(9)]
+    ours, theirs = (float(np.median([pair[k] for pair in pairs])) for k in (0, 1))
+    benchmark.pedantic(lambda: caster.occluded(origins, sun), rounds=1)
+    benchmark.extra_info["ratio"] = ours / theirs
+    print(
+        f"seam {RAYS / ours / 1e6:.1f}, embreex {RAYS / theirs / 1e6:.1f} million rays/s: {ours / theirs:.2f}"
+    )
+    caster.close()
+    assert ours <= 1.1 * theirs

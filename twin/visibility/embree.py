@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from twin.errors import MissingDependencyError
+from twin.jit import njit
 from twin.visibility.caster import NO_EMBREE, Device, Hits
 from twin.visibility.occluders import Triangles
-from twin.visibility.rays import Rays, from_nearby, occlusion_rays, sight_rays, slices
+from twin.visibility.rays import UNIT_SLACK, Rays, from_nearby, occlusion_rays, sight_rays, slices
+from twin.visibility.tolerances import EXTENT_LIMIT_M, GRAZE_TOLERANCE_M
 
-CHUNK = 1 << 15
+CHUNK = 1 << 16
 """Rays that one thread takes at a time; the result does not depend on it."""
 
 ENDLESS = np.float32(1e30)
@@ -87,38 +89,44 @@ class EmbreeCaster:
         self, origins: ArrayLike, directions: ArrayLike, max_distance: ArrayLike | None = None
     ) -> NDArray[np.bool_]:
         """Whether something blocks each ray; see ``Caster.occluded``."""
-        rays = occlusion_rays(origins, directions, max_distance)
-        out = np.zeros(len(rays), dtype=bool)
+        asked = _Asked(occlusion_rays, origins, directions, max_distance)
+        out = np.zeros(asked.count, dtype=bool)
         if self._empty:
+            asked.rays(slice(None))
             return out
-        rays = from_nearby(rays, self._low, self._high)
 
         def trace(rows: slice) -> None:
-            start, towards, reach = _single(rays.part(rows))
+            quick = asked.sun_rays(rows)
+            if quick is not None:
+                out[rows] = self._scene.run(*quick, query="OCCLUDED") >= 0
+                return
+            rays = from_nearby(asked.rays(rows), self._low, self._high)
+            start, towards, reach = _single(rays)
             found = self._scene.run(start, towards, dists=reach, query="OCCLUDED")
-            out[rows] = (found >= 0) & (rays.reach[rows] >= 0)
+            out[rows] = (found >= 0) & (rays.reach >= 0)
 
-        self._each(trace, len(rays))
+        self._each(trace, asked.count)
         return out
 
     def first_hit(
         self, origins: ArrayLike, directions: ArrayLike, max_distance: ArrayLike | None = None
     ) -> Hits:
         """What each ray meets first; see ``Caster.first_hit``."""
-        rays = sight_rays(origins, directions, max_distance)
-        distance, face = np.full(len(rays), np.inf), np.full(len(rays), -1, dtype=np.int32)
+        asked = _Asked(sight_rays, origins, directions, max_distance)
+        distance, face = np.full(asked.count, np.inf), np.full(asked.count, -1, dtype=np.int32)
         if self._empty:
+            asked.rays(slice(None))
             return Hits(distance, face)
-        rays = from_nearby(rays, self._low, self._high)
 
         def trace(rows: slice) -> None:
-            start, towards, reach = _single(rays.part(rows))
+            rays = from_nearby(asked.rays(rows), self._low, self._high)
+            start, towards, reach = _single(rays)
             found = self._scene.run(start, towards, dists=reach, query="INTERSECT", output=1)
-            hit = (found["primID"] >= 0) & (rays.reach[rows] >= 0)
-            distance[rows] = np.where(hit, found["tfar"] + rays.skipped[rows], np.inf)
+            hit = (found["primID"] >= 0) & (rays.reach >= 0)
+            distance[rows] = np.where(hit, found["tfar"] + rays.skipped, np.inf)
             face[rows] = np.where(hit, found["primID"], -1)
 
-        self._each(trace, len(rays))
+        self._each(trace, asked.count)
         return Hits(distance, face)
 
     def close(self) -> None:
@@ -137,6 +145,68 @@ class EmbreeCaster:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="rays")
         list(self._pool.map(trace, slices(count, CHUNK)))
+
+
+class _Asked:
+    """Rays as they were asked, made ready part by part: in the thread that traces them, in its cache."""
+
+    def __init__(
+        self,
+        make: Callable[..., Rays],
+        origins: ArrayLike,
+        directions: ArrayLike,
+        max_distance: ArrayLike | None,
+    ) -> None:
+        self._make = make
+        self._origins, self._directions = np.asarray(origins), np.asarray(directions)
+        self._reach = None if max_distance is None else np.asarray(max_distance)
+        shape = self._origins.shape
+        fits = len(shape) == 2 and self._directions.shape in ((3,), shape)
+        if not fits or (self._reach is not None and self._reach.shape not in ((), shape[:1])):
+            make(origins, directions, max_distance)  # says what does not fit
+        self.count = len(self._origins)
+        self._one_way: NDArray[np.float32] | None = None
+
+    def sun_rays(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Endless rays one way from points within the extent, as ``occlusion_rays`` makes them, in one pass over
+        the points; None for all others."""
+        points = self._origins[rows]
+        if self._directions.ndim != 1 or self._reach is not None or points.dtype != np.float64:
+            return None
+        towards = np.asarray(self._directions, dtype=np.float64)
+        if not abs(float(np.sqrt(towards @ towards)) - 1.0) <= UNIT_SLACK:
+            return None
+        start = np.empty(points.shape, dtype=np.float32)
+        if not _started(points, GRAZE_TOLERANCE_M * towards, start):
+            return None
+        ways = self._one_way
+        if ways is None or len(ways) < len(start):
+            # Every part looks one way: one array for all of them (a thread's own where two make it at once).
+            ways = self._one_way = np.tile(towards.astype(np.float32), (len(start), 1))
+        return start, ways[: len(start)]
+
+    def rays(self, rows: slice) -> Rays:
+        """Some of them, checked and shortened."""
+        one_way, one_reach = self._directions.ndim == 1, self._reach is None or self._reach.ndim == 0
+        return self._make(
+            self._origins[rows],
+            self._directions if one_way else self._directions[rows],
+            self._reach if one_reach or self._reach is None else self._reach[rows],
+        )
+
+
+@njit
+def _started(points: NDArray[np.float64], shift: NDArray[np.float64], out: NDArray[np.float32]) -> bool:
+    """Lift and shift the points; whether all are finite and within the extent."""
+    good = True
+    for i in range(len(points)):
+        for k in range(3):
+            value = points[i, k] + shift[k]
+            if k == 2:
+                value += GRAZE_TOLERANCE_M
+            good &= abs(value) <= EXTENT_LIMIT_M
+            out[i, k] = value
+    return good
 
 
 def _single(rays: Rays) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
