@@ -226,6 +226,10 @@ class SunlightStudySettings(SunDays):
     plates_legal: list[dt.time] = Field(
         default_factory=list, description="hours of more instant plates, legal time, e.g. 10:00:00"
     )
+    animation: Literal["none", "webp", "gif", "mp4"] = Field(
+        "none", description="the shadows of each day as a moving picture (mp4 with your own ffmpeg)"
+    )
+    animation_every_min: float = Field(60.0, ge=5, le=240, description="time between its frames [min]")
     engine: Literal["triangles", "heightfield"] = Field(
         "triangles", description="triangles: exact rays; heightfield: fast, wide ground without trees"
     )

@@ -25,6 +25,7 @@ from twin.model.scene import Scene
 from twin.study.compare import Comparison, sky_table, sunlight_table, viewshed_table
 from twin.terrain.sampler import aligned
 from viewers import palette
+from viewers.animation import Form, write_animation
 from viewers.plate import BaseMap, Legend, Panel, SheetInfo, write_sheet
 from viewers.words import day_text, instant_text, number, sun_text, word
 
@@ -350,22 +351,42 @@ def _instant_sheet(
     info = _info(context, title, instant_text(sun, language), tuple(facts), words)
     state = context.scene.scenario if new is not None else context.say(EXISTING)
     panel = Panel(f"{context.say('shadow')}: {state}", image, old.grid, new is not None)
-    return Sheet(
-        f"sun-{sun.utc:%Y-%m-%dT%H%MZ}", (panel,), Legend(context.say("legend"), tuple(entries)), info
-    )
+    return Sheet(instant_name(sun), (panel,), Legend(context.say("legend"), tuple(entries)), info)
+
+
+def instant_name(sun: SunInstant) -> str:
+    """File name of the sheet of one instant."""
+    return f"sun-{sun.utc:%Y-%m-%dT%H%MZ}"
+
+
+def write_animations(comparison: Comparison, folder: Path, form: Form) -> list[Path]:
+    """The sheets of each day's instants one after another, one file for each day."""
+    result = comparison.existing
+    if not isinstance(result, SunlightResult):
+        return []
+    days: dict[str, list[SunInstant]] = {}
+    for sun, _ in result.plates:
+        days.setdefault(sun.legal.date().isoformat(), []).append(sun)
+    return [
+        write_animation(
+            folder / f"shadows-{date}.{form}",
+            [folder / f"{instant_name(sun)}.png" for sun in sorted(suns, key=lambda sun: sun.utc)],
+        )
+        for date, suns in days.items()
+    ]
 
 
 def shadow_image(old: NDArray[Any], new: NDArray[Any] | None) -> NDArray[np.uint8]:
     """Shadows as RGBA: what stays, what comes, what goes; lit ground stays clear."""
     image = np.zeros((*old.shape, 4), dtype=np.uint8)
-    was = old == 0
+    was = old < 0.5
     if new is None:
         image[was] = (*palette.SHADE, 255)
         return image
-    now = new == 0
+    now = new < 0.5
     image[was & now] = (*palette.SHADE, 255)
     image[now & ~was] = (*palette.NEW_SHADE, 255)
-    image[was & (new == 1)] = (*palette.GONE_SHADE, 255)
+    image[was & (new >= 0.5)] = (*palette.GONE_SHADE, 255)
     return image
 
 

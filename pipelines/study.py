@@ -216,6 +216,7 @@ def sunlight_settings(site: Site, settings: SunlightStudySettings) -> SunlightSe
         sample_height_m=settings.sample_height_m,
         plates_solar_h=tuple(settings.plates_solar_h),
         plates_legal=tuple(settings.plates_legal),
+        plates_every_min=0.0 if settings.animation == "none" else settings.animation_every_min,
         trees=settings.trees,
         engine=settings.engine,
         runs=settings.runs,
@@ -278,6 +279,8 @@ def write_study(
         files.extend(write_areas(folder, by_area, scene.frame))
     context = sheets.SheetContext(run.site, run.base, scene, run.device.label, study_id, settings)
     files.extend(sheets.write_sheets(context, comparison, folder / "plates", tick, run.threads))
+    if isinstance(settings, SunlightStudySettings) and settings.animation != "none":
+        files.extend(sheets.write_animations(comparison, folder / "plates", settings.animation))
     manifest = folder / "manifest.json"
     record = manifest_of(run, study_id, settings, scene, comparison, made, files)
     if by_area is not None:

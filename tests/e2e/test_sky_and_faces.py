@@ -11,6 +11,7 @@ import pyogrio
 import pytest
 import rasterio
 import trimesh
+from PIL import Image
 
 from tests.command import run_twin
 
@@ -34,6 +35,14 @@ name = "winter"
 from = 2026-12-01
 to = 2026-12-07
 daily = true
+""",
+    "film": """
+kind = "sunlight"
+scenarios = ["plan-2030"]
+cell_size_m = 4.0
+dates = [2026-03-29]
+animation = "webp"
+animation_every_min = 240
 """,
     "walls": """
 kind = "faces"
@@ -101,6 +110,16 @@ def test_season(site: Path) -> None:
     method = json.loads((folder / "manifest.json").read_text("utf-8"))["method"]["existing"]
     assert "40 % bare" in method["trees"] and method["days"]["winter"]["days"] == 7
     assert (folder / "plates" / "hours-winter.png").exists()
+
+
+def test_film(site: Path) -> None:
+    """29 March: the clocks change, so that steps of four hours from midnight stand at 9, 13 and 17 h."""
+    plates = site / "out" / "studies" / "film" / "plan-2030" / "plates"
+    with Image.open(plates / "shadows-2026-03-29.webp") as moving:
+        assert moving.n_frames == 3
+    assert sorted(p.stem for p in plates.glob("sun-*.png")) == [
+        f"sun-2026-03-29T{hour}00Z" for hour in ("07", "11", "15")
+    ]
 
 
 def test_walls(site: Path) -> None:

@@ -15,8 +15,14 @@ from twin.study.horizon import METHOD as FAR_METHOD
 from twin.study.occluders import COVERINGS
 from twin.study.readers import Engine
 from twin.study.tally import Span, spans_named
-from twin.sun.dates import day_samples, instant_at_legal_time, instant_at_solar_hour
-from twin.sun.position import METHOD
+from twin.sun.dates import (
+    day_bounds,
+    day_samples,
+    instant_at_legal_time,
+    instant_at_solar_hour,
+    time_zone,
+)
+from twin.sun.position import METHOD, sun_instants
 
 FIELD_ENGINE = "sweep over the height field of the scene's highest surface, numba, two lines for each cell"
 FIELD_ERROR: Mapping[str, Any] = MappingProxyType(
@@ -135,6 +141,8 @@ class SunlightSettings:
     engine
         ``triangles``: rays against every face, exact. ``heightfield``: one sweep over the highest surface for each
         sun, some fifty times as fast; its error is part of the method.
+    plates_every_min
+        More instant masks at multiples of this legal time through each day, while the sun is up [min]; 0 for none.
     runs
         Whether the longest run and the first and last sun of each day are kept too.
     periods
@@ -154,8 +162,11 @@ class SunlightSettings:
     runs: bool = False
     periods: tuple[Period, ...] = ()
     foliage: Foliage | None = None
+    plates_every_min: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.plates_every_min and not 1.0 <= self.plates_every_min <= 240.0:
+            raise InputError(f"plates stand 1 to 240 minutes apart; got {self.plates_every_min}")
         dates = [day.date for day in self.days]
         if not dates and not self.periods:
             raise InputError("a sunlight study needs at least one day or period")
@@ -205,7 +216,19 @@ def plate_instants(frame: Frame, settings: SunlightSettings) -> list[SunInstant]
         for time in settings.plates_legal:
             sun = instant_at_legal_time(day.date, time, settings.timezone, frame)
             found.setdefault(sun.utc, sun)
+        if settings.plates_every_min:
+            for sun in _through(day.date, settings, frame):
+                found.setdefault(sun.utc, sun)
     return list(found.values())
+
+
+def _through(date: dt.date, settings: SunlightSettings, frame: Frame) -> list[SunInstant]:
+    """The suns of a day at whole steps from its legal midnight that stand higher than the lowest altitude."""
+    zone = time_zone(settings.timezone)
+    start, end = day_bounds(date, zone)
+    step = dt.timedelta(minutes=settings.plates_every_min)
+    times = [start + k * step for k in range(int((end - start) / step))]
+    return [s for s in sun_instants(frame, times, zone) if s.altitude_deg > settings.min_altitude_deg]
 
 
 def sun_method(
