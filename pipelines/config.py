@@ -237,6 +237,19 @@ class SunlightStudySettings(SunDays):
     areas: AreasSettings | None = Field(None, description="named areas with a limit of your own, as a table")
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
 
+    @model_validator(mode="after")
+    def _fits(self) -> SunlightStudySettings:
+        _no_crowns(self.engine, self.trees)
+        return self
+
+
+def _no_crowns(engine: str, trees: bool) -> None:
+    if engine == "heightfield" and trees:
+        raise ValueError(
+            "engine = 'heightfield' would read crowns as massive down to the ground: "
+            "set trees = false, or engine = 'triangles'"
+        )
+
 
 class LimitSettings(Settings):
     """[limit] of a study of façades: the user's own"""
@@ -334,6 +347,11 @@ class SkyStudySettings(Settings):
         "triangles", description="triangles: exact rays; heightfield: fast, wide ground without trees"
     )
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
+
+    @model_validator(mode="after")
+    def _fits(self) -> SkyStudySettings:
+        _no_crowns(self.engine, self.trees)
+        return self
 
 
 StudySettings = SunlightStudySettings | ViewshedStudySettings | SkyStudySettings | FacesStudySettings

@@ -150,3 +150,55 @@ def test_a_second_run_has_nothing_to_do(site: Path) -> None:
     for name in STUDIES:
         done = run_twin("study", site, name)
         assert done.code == 0 and "up to date" in done.text
+
+
+def test_far_ridge_takes_the_winter_sun(site: Path) -> None:
+    """A ridge of some 13 degrees in the south, in a coarse file beside the site."""
+    study = 'kind = "sunlight"\ncell_size_m = 4.0\ndates = [2026-12-21]\nstep_min = 30\ntrees = false\n'
+    (site / "studies" / "winter.toml").write_text(study, encoding="utf-8")
+    assert run_twin("study", site, "winter").code == 0
+    folder = site / "out" / "studies" / "winter" / "existing" / "existing"
+
+    def mean() -> float:
+        with rasterio.open(folder / "hours-2026-12-21.tif") as hours:
+            return float(np.nanmean(hours.read(1)))
+
+    before = mean()
+    with rasterio.open(site / "out" / "model" / "terrain" / "dtm.tif") as dtm:
+        west, south, east, north = dtm.bounds
+        crs, ground = dtm.crs, float(np.nanmean(dtm.read(1)))
+    shape, cell = (200, 200), 20.0
+    heights = np.full(shape, ground, dtype=np.float32)
+    y = (north + south) / 2 + 2000 - (np.arange(200) + 0.5) * cell
+    heights[y < south - 600] = ground + 160
+    transform = rasterio.transform.from_origin(
+        (west + east) / 2 - 2000, (north + south) / 2 + 2000, cell, cell
+    )
+    profile = {"driver": "GTiff", "height": 200, "width": 200, "count": 1, "dtype": "float32", "crs": crs}
+    with rasterio.open(site / "data" / "around.tif", "w", transform=transform, **profile) as out:
+        out.write(heights, 1)
+    settings = (site / "twin.toml").read_text(encoding="utf-8")
+    text = settings.replace("[inputs]", '[inputs]\nfar_dtm = "data/around.tif"', 1)
+    (site / "twin.toml").write_text(text, encoding="utf-8")
+    done = run_twin("study", site, "winter")
+    assert done.code == 0, done.text
+    after = mean()
+    print(f"21 December: {before:.2f} h, behind the ridge {after:.2f} h")
+    assert 0.0 <= after < before - 2.0
+    record = json.loads((folder.parent / "manifest.json").read_text("utf-8"))["method"]["existing"]
+    assert record["far_terrain"].startswith("horizon")
+    for name, said in (("nope", "no such file"), ("dem-degrees", "degrees")):
+        if name == "dem-degrees":
+            profile["crs"] = "EPSG:4326"
+            with rasterio.open(
+                site / "data" / "dem-degrees.tif",
+                "w",
+                transform=rasterio.transform.from_origin(5.0, 51.0, 0.01, 0.01),
+                **profile,
+            ) as out:
+                out.write(heights, 1)
+        bad = settings.replace("[inputs]", f'[inputs]\nfar_dtm = "data/{name}.tif"', 1)
+        (site / "twin.toml").write_text(bad, encoding="utf-8")
+        ended = run_twin("study", site, "winter")
+        assert ended.code == 3 and said in ended.text, ended.text
+    (site / "twin.toml").write_text(settings, encoding="utf-8")
