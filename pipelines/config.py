@@ -291,6 +291,10 @@ class FacesStudySettings(SunDays):
     sky_directions: int = Field(
         0, ge=0, le=100_000, description="directions of the sky for its view factors and the VSC; 0: none"
     )
+    irradiation: str | None = Field(
+        None, max_length=300, description="'clear-sky', or an EPW file: energy of a year [kWh/m2]"
+    )
+    irradiation_year: int = Field(2026, ge=1900, le=2200, description="year of the clear sky")
     around_m: float = Field(100.0, gt=0, le=5000, description="neighbours within this of what changes [m]")
     limit: LimitSettings | None = Field(None, description="a limit of your own, as a table")
     area: AreaSettings | None = Field(None, description="which buildings; all, or those around the change")

@@ -27,9 +27,10 @@ from twin.model.scene import Scene
 from twin.model.triangulate import triangulate_surface
 from twin.study.areas import AreaRule
 from twin.study.compare import Row
-from twin.study.facades import FaceSamples, FaceSun, outside, sample_faces, sun_on_faces
+from twin.study.facades import FaceAsk, FaceSamples, FaceSun, outside, sample_faces, sun_on_faces
 from twin.study.occluders import face_table
 from twin.study.suns import Day, Foliage, Period, SunlightSettings, spans_of, sun_method
+from twin.sun.weather import Weather, clear_sky_year, read_epw
 from twin.visibility.caster import make_caster
 from viewers import palette
 
@@ -54,6 +55,7 @@ def faces_study(
 ) -> list[Path]:
     """Solve and write one study of façades and roofs for a scenario; gives the files."""
     base, asked = run.base.scene, sun_days(run.site, settings)
+    ask = FaceAsk(settings.sky_directions, weather_of(run, settings))
     ids = neighbours(run, settings, scene)
     kinds = [kind for kind, wanted in (("wall", settings.walls), ("roof", settings.roofs)) if wanted]
     if not kinds:
@@ -69,7 +71,7 @@ def faces_study(
             caster.close()
 
     def solved(state: Scene, samples: FaceSamples) -> FaceSun:
-        return sun_on_faces(state, samples, asked, run.device, run.threads, settings.sky_directions, tick)
+        return sun_on_faces(state, samples, asked, run.device, run.threads, ask, tick)
 
     samples = samples_of(base, ids)
     before = solved(base, samples)
@@ -108,6 +110,16 @@ def faces_study(
     }
     write_json(folder / "manifest.json", plain(record))
     return [*files, folder / "manifest.json"]
+
+
+def weather_of(run: StudyRun, settings: FacesStudySettings) -> Weather | None:
+    """Radiation of the year of a study; None where it asks for no energy."""
+    frame, zone = run.base.scene.frame, run.site.settings.site.timezone
+    if settings.irradiation is None:
+        return None
+    if settings.irradiation == "clear-sky":
+        return clear_sky_year(settings.irradiation_year, frame, zone)
+    return read_epw(run.site.path(settings.irradiation), frame, zone)
 
 
 def limit_words(settings: FacesStudySettings) -> dict[str, Any]:
@@ -278,6 +290,10 @@ def _sky_columns(
 ) -> Row:
     out: Row = {}
     some = before or after
+    if some is not None and some.energy is not None:
+        for key, state in (("existing", before), ("proposed", after)):
+            energy = state.energy if state is not None else None
+            out[f"irradiation_{key}_kwh_m2"] = None if energy is None else _mean(energy[which], weights)
     if some is None or some.sky is None:
         return out
     for name in ("vsc", "svf_cosine", "svf_solid_angle", "obstruction_angle_deg"):

@@ -128,6 +128,9 @@ def study_step(run: StudyRun, study_id: str, scenario_id: str, settings: StudySe
     if isinstance(settings, SunlightStudySettings) and settings.areas is not None:
         path = run.site.path(settings.areas.file)
         inputs["areas"] = sha256_file(path) if path.is_file() else "missing"
+    if isinstance(settings, FacesStudySettings) and settings.irradiation not in (None, "clear-sky"):
+        path = run.site.path(str(settings.irradiation))
+        inputs["weather"] = sha256_file(path) if path.is_file() else "missing"
     site = run.site.settings.site.model_dump(mode="json", include=SHEET_KEYS)
     values = {"study": settings.model_dump(mode="json"), "site": site}
     return step(f"study-{study_id}-{scenario_id}", inputs, values, run.device.label)

@@ -52,6 +52,7 @@ year = 2026
 spacing_m = 4.0
 roofs = true
 sky_directions = 300
+irradiation = "clear-sky"
 [[periods]]
 name = "march"
 from = 2026-03-18
@@ -134,6 +135,8 @@ def test_walls(site: Path) -> None:
         assert float(row["most_added_shadow_h"]) >= 0.0
     assert {row["verdict"] for row in both} >= {"met"}
     roofs = [row for row in both if row["surface"].startswith("roof")]
+    energy = [float(row["irradiation_existing_kwh_m2"]) for row in roofs]
+    assert 700 < np.mean(energy) < 1560, "a level roof in the open has 1,548 kWh/m2 of clear sky"
     assert np.mean([float(r["mean_existing_h"]) for r in roofs]) > 40.0
     layers = {str(name) for name, _ in pyogrio.list_layers(folder / "faces.gpkg")}
     assert layers == {"buildings-march", "samples"}

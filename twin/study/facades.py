@@ -15,6 +15,8 @@ from twin.model.arrays import readonly
 from twin.model.scene import Scene
 from twin.model.surface import Surface
 from twin.study.horizon import far_horizon
+from twin.study.irradiation import METHOD as ENERGY_METHOD
+from twin.study.irradiation import irradiation
 from twin.study.occluders import FaceTable, face_table
 from twin.study.readers import parts
 from twin.study.receptors import surface_lift
@@ -23,7 +25,8 @@ from twin.study.sunlight import SunCount, ray_readers
 from twin.study.suns import SunlightSettings, spans_of
 from twin.study.tally import least_of
 from twin.study.watch import Progress, Ticker
-from twin.sun.sky import sky_of
+from twin.sun.sky import SKY_DIRECTIONS, sky_of
+from twin.sun.weather import Weather
 from twin.terrain.sampler import TinSampler
 from twin.visibility.caster import Caster, Device, make_caster
 
@@ -124,6 +127,22 @@ class FaceSamples:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FaceAsk:
+    """What is asked besides the hours of sun.
+
+    Parameters
+    ----------
+    sky_directions
+        Directions of the sky; 0 leaves it out.
+    weather
+        For the irradiation, which needs the sky too.
+    """
+
+    sky_directions: int = 0
+    weather: Weather | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FaceSun:
     """Sun and sky of samples in one state.
 
@@ -137,6 +156,8 @@ class FaceSun:
         Per period with days kept: (days, n) hours of each day [h].
     sky
         Where asked for.
+    energy
+        (n,) irradiation over the weather's year [kWh/m2], where asked for.
     method
         For the manifest.
     """
@@ -145,6 +166,7 @@ class FaceSun:
     least: dict[str, NDArray[np.float32]]
     daily: dict[str, NDArray[np.float32]]
     sky: SkyOfFaces | None
+    energy: NDArray[np.float32] | None
     method: dict[str, Any]
 
 
@@ -342,7 +364,7 @@ def sun_on_faces(
     settings: SunlightSettings,
     device: Device,
     threads: int = 1,
-    sky_directions: int = 0,
+    ask: FaceAsk | None = None,
     progress: Progress | None = None,
 ) -> FaceSun:
     """Hours of sun, and where asked for the sky, of samples on faces.
@@ -357,21 +379,21 @@ def sun_on_faces(
         Days, periods, trees; the engine is always rays against triangles.
     device, threads, progress
         As ``twin.study.sunlight.sunlight``.
-    sky_directions
-        Directions of the sky; 0 leaves it out.
+    ask
+        Sky and irradiation; hours alone where None.
     """
+    ask = ask or FaceAsk()
+    weather = ask.weather
+    sky_directions = max(ask.sky_directions, SKY_DIRECTIONS if weather and not ask.sky_directions else 0)
     spans = spans_of(settings, scene.frame)
     far = far_horizon(scene.terrain)
     table = face_table(scene, settings.trees, coverings=False)
     count = SunCount(spans, [], len(samples), settings)
     suns = sum(len(span.instants) for span in spans)
-    tick = Ticker(progress, len(samples) * (suns + sky_directions))
+    more = sky_directions + (len(weather.suns) if weather else 0)
+    tick = Ticker(progress, len(samples) * (suns + more))
     sky: SkyOfFaces | None = None
-    with ray_readers(scene, table, settings, device, threads) as make:
-        count.run(
-            ((part, make(samples.points[part], samples.normals[part], far)) for part in parts(len(samples))),
-            tick,
-        )
+    energy: NDArray[np.float32] | None = None
     if sky_directions:
         caster = make_caster(table.triangles(), device, threads)
         try:
@@ -379,17 +401,27 @@ def sun_on_faces(
             sky = sky_of_faces(caster, samples.points, samples.normals, directions, far, tick)
         finally:
             caster.close()
+    with ray_readers(scene, table, settings, device, threads) as make:
+        count.run(
+            ((part, make(samples.points[part], samples.normals[part], far)) for part in parts(len(samples))),
+            tick,
+        )
+        if weather is not None and sky is not None:
+            reader = make(samples.points, samples.normals, far)
+            energy = irradiation(reader, samples.normals, sky.svf_cosine, weather, tick)
     method = {
         "quantity": "hours of direct sun on façades and roofs, clear sky, centre of the sun, cosine of incidence > 0",
         "surface_lift_m": surface_lift(table),
         "samples": len(samples),
         "left_out": f"{samples.left_out} samples inside another solid or under the ground",
         "sky_directions": sky_directions,
+        "irradiation": "not asked for" if weather is None else f"{ENERGY_METHOD}; {weather.source}",
     }
     return FaceSun(
         {t.span.name: t.hours() for t in count.tallies},
         {t.span.name: least_of(t.daily()) for t in count.tallies if t.span.daily},
         {t.span.name: t.daily() for t in count.tallies if t.span.daily},
         sky,
+        energy,
         method,
     )

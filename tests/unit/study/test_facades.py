@@ -10,7 +10,7 @@ import pytest
 from tests.study_worlds import FRAME, box, flat, scene_of
 from twin.errors import InputError
 from twin.model.scene import Scene
-from twin.study.facades import FaceSamples, outside, sample_faces, sun_on_faces
+from twin.study.facades import FaceAsk, FaceSamples, outside, sample_faces, sun_on_faces
 from twin.study.occluders import face_table
 from twin.study.suns import Day, Period, SunlightSettings
 from twin.sun.dates import day_samples
@@ -90,7 +90,7 @@ def test_a_neighbour_takes_sun_and_sky() -> None:
     samples = cleaned(before, sample_faces(before, ["a"], 2.0, (1.5,), kinds=("wall",)))
     week = Period("week", dt.date(2026, 3, 18), dt.date(2026, 3, 24), 30.0, daily=True)
     settings = SunlightSettings((Day(DAY, 30.0),), "Europe/Brussels", periods=(week,))
-    old, new = (sun_on_faces(s, samples, settings, DEVICE, sky_directions=600) for s in (before, after))
+    old, new = (sun_on_faces(s, samples, settings, DEVICE, ask=FaceAsk(600)) for s in (before, after))
     south = samples.of == next(k for k, s in enumerate(samples.surfaces) if s.normal[1] < -0.9)
     assert (new.hours["week"] <= old.hours["week"]).all()
     assert new.hours[DAY.isoformat()][south].max() < old.hours[DAY.isoformat()][south].min() - 4.0
