@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pipelines.tables import write_csv
 from twin.buildings.outline import building_footprint
 from twin.errors import InputError
 from twin.io.atomic import plain, sha256_file, write_json
+from twin.io.cityjson_write import write_city
 from twin.io.meshes import Placement, write_painted_glb
 from twin.io.vector import VectorFeature, write_gpkg
 from twin.model.scene import Scene
@@ -87,6 +89,7 @@ def faces_study(
     by_building = building_rows(rows)
     write_csv(files[1], list(by_building))
     files += _layers(folder, scene, base, (samples, before, after), by_building)
+    files.append(_city(folder / "buildings.city.json", run, scene, by_building))
     files += _models(folder, run, scene, (samples, before, after), (new, new_sun))
     spans = spans_of(asked, scene.frame)
     error_h = {span.name: span.step_min / 120.0 for span in spans}
@@ -375,6 +378,28 @@ def _layers(
         return []
     write_gpkg(folder / "faces.gpkg", layers, scene.frame)
     return [folder / "faces.gpkg"]
+
+
+def _city(path: Path, run: StudyRun, scene: Scene, by_building: Sequence[Row]) -> Path:
+    """The studied buildings of the scene as CityJSON, each with its row as attributes."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in by_building:
+        values = found.setdefault(str(row["building"]), {})
+        for key, value in row.items():
+            if key not in ("building", "date") and value is not None:
+                values[f"sun_{row['date']}_{key}"] = round(value, 4) if isinstance(value, float) else value
+    place = run.site.settings.site
+    write_city(
+        path,
+        frame=scene.frame,
+        buildings=[
+            replace(thing, attributes={**thing.attributes, **found[thing.id]})
+            for thing in (*scene.buildings, *scene.proposed)
+            if thing.id in found
+        ],
+        metadata={"title": place.name, "synthetic": place.synthetic},
+    )
+    return path
 
 
 def _models(

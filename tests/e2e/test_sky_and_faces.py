@@ -144,6 +144,12 @@ def test_walls(site: Path) -> None:
     area = sum(float(row["area_m2"]) for row in rows)
     assert model.area == pytest.approx(area, rel=0.01), "cells without holes cover what the table counts"
     assert len(np.unique(model.visual.vertex_colors, axis=0)) > 3
+    city = json.loads((folder / "buildings.city.json").read_text("utf-8"))
+    named = {row["building"]: row for row in rows_of(folder / "buildings.csv")}
+    assert set(named) <= set(city["CityObjects"])
+    for name, row in named.items():
+        said = city["CityObjects"][name]["attributes"]
+        assert said["sun_march_roofs_m2"] == pytest.approx(float(row["roofs_m2"]), abs=1e-3)
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     assert manifest["profile"]["status"].startswith("second-hand") and manifest["limit"]["operator"] == "<="
     assert rows_of(folder / "buildings.csv")[0]["verdict_of_best_facade"]
