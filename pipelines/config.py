@@ -294,7 +294,13 @@ class FacesStudySettings(SunDays):
     irradiation: str | None = Field(
         None, max_length=300, description="'clear-sky', or an EPW file: energy of a year [kWh/m2]"
     )
-    irradiation_year: int = Field(2026, ge=1900, le=2200, description="year of the clear sky")
+    irradiation_year: int = Field(2026, ge=1900, le=2200, description="year of clear sky and probable hours")
+    sunshine_probability: list[Annotated[float, Field(ge=0, le=1)]] | None = Field(
+        None,
+        min_length=12,
+        max_length=12,
+        description="sunshine over possible hours of each month at your place: for APSH and WPSH",
+    )
     around_m: float = Field(100.0, gt=0, le=5000, description="neighbours within this of what changes [m]")
     limit: LimitSettings | None = Field(None, description="a limit of your own, as a table")
     area: AreaSettings | None = Field(None, description="which buildings; all, or those around the change")

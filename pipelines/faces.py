@@ -31,6 +31,7 @@ from twin.study.areas import AreaRule
 from twin.study.compare import Row
 from twin.study.facades import FaceAsk, FaceSamples, FaceSun, outside, sample_faces, sun_on_faces
 from twin.study.occluders import face_table
+from twin.study.probable import Sunshine, sunshine_of
 from twin.study.suns import Day, Foliage, Period, SunlightSettings, spans_of, sun_method
 from twin.sun.weather import Weather, clear_sky_year, read_epw
 from twin.visibility.caster import make_caster
@@ -57,7 +58,7 @@ def faces_study(
 ) -> list[Path]:
     """Solve and write one study of façades and roofs for a scenario; gives the files."""
     base, asked = run.base.scene, sun_days(run.site, settings)
-    ask = FaceAsk(settings.sky_directions, weather_of(run, settings))
+    ask = FaceAsk(settings.sky_directions, weather_of(run, settings), shining(run, settings))
     ids = neighbours(run, settings, scene)
     kinds = [kind for kind, wanted in (("wall", settings.walls), ("roof", settings.roofs)) if wanted]
     if not kinds:
@@ -123,6 +124,15 @@ def weather_of(run: StudyRun, settings: FacesStudySettings) -> Weather | None:
     if settings.irradiation == "clear-sky":
         return clear_sky_year(settings.irradiation_year, frame, zone)
     return read_epw(run.site.path(settings.irradiation), frame, zone)
+
+
+def shining(run: StudyRun, settings: FacesStudySettings) -> Sunshine | None:
+    """Suns of a year with the user's probabilities; None where the study gives none."""
+    months = settings.sunshine_probability
+    if months is None:
+        return None
+    frame, zone = run.base.scene.frame, run.site.settings.site.timezone
+    return sunshine_of(settings.irradiation_year, tuple(months), frame, zone)
 
 
 def limit_words(settings: FacesStudySettings) -> dict[str, Any]:
@@ -297,6 +307,11 @@ def _sky_columns(
         for key, state in (("existing", before), ("proposed", after)):
             energy = state.energy if state is not None else None
             out[f"irradiation_{key}_kwh_m2"] = None if energy is None else _mean(energy[which], weights)
+    if some is not None and some.probable is not None:
+        for k, name in enumerate(("apsh", "wpsh")):
+            for key, state in (("existing", before), ("proposed", after)):
+                hours = state.probable[k] if state is not None and state.probable is not None else None
+                out[f"{name}_{key}_percent"] = None if hours is None else _mean(hours[which], weights)
     if some is None or some.sky is None:
         return out
     for name in ("vsc", "svf_cosine", "svf_solid_angle", "obstruction_angle_deg"):

@@ -53,6 +53,7 @@ spacing_m = 4.0
 roofs = true
 sky_directions = 300
 irradiation = "clear-sky"
+sunshine_probability = [0.2, 0.3, 0.3, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.3, 0.2, 0.2]
 [[periods]]
 name = "march"
 from = 2026-03-18
@@ -136,6 +137,9 @@ def test_walls(site: Path) -> None:
     assert {row["verdict"] for row in both} >= {"met"}
     roofs = [row for row in both if row["surface"].startswith("roof")]
     energy = [float(row["irradiation_existing_kwh_m2"]) for row in roofs]
+    apsh = [float(row["apsh_proposed_percent"]) for row in both]
+    assert 0.0 <= min(apsh) < 30.0 and 60.0 < max(apsh) <= 100.0
+    assert all(float(row["wpsh_existing_percent"]) <= float(row["apsh_existing_percent"]) for row in both)
     assert 700 < np.mean(energy) < 1560, "a level roof in the open has 1,548 kWh/m2 of clear sky"
     assert np.mean([float(r["mean_existing_h"]) for r in roofs]) > 40.0
     layers = {str(name) for name, _ in pyogrio.list_layers(folder / "faces.gpkg")}

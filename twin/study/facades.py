@@ -18,6 +18,8 @@ from twin.study.horizon import far_horizon
 from twin.study.irradiation import METHOD as ENERGY_METHOD
 from twin.study.irradiation import irradiation
 from twin.study.occluders import FaceTable, face_table
+from twin.study.probable import METHOD as PROBABLE_METHOD
+from twin.study.probable import Sunshine, probable_sun
 from twin.study.readers import parts
 from twin.study.receptors import surface_lift
 from twin.study.sky import SkyOfFaces, sky_of_faces
@@ -136,10 +138,13 @@ class FaceAsk:
         Directions of the sky; 0 leaves it out.
     weather
         For the irradiation, which needs the sky too.
+    sunshine
+        For the probable sunlight hours.
     """
 
     sky_directions: int = 0
     weather: Weather | None = None
+    sunshine: Sunshine | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,6 +163,8 @@ class FaceSun:
         Where asked for.
     energy
         (n,) irradiation over the weather's year [kWh/m2], where asked for.
+    probable
+        (n,) annual and winter probable sunlight hours [percent of the year's], where asked for.
     method
         For the manifest.
     """
@@ -167,6 +174,7 @@ class FaceSun:
     daily: dict[str, NDArray[np.float32]]
     sky: SkyOfFaces | None
     energy: NDArray[np.float32] | None
+    probable: tuple[NDArray[np.float32], NDArray[np.float32]] | None
     method: dict[str, Any]
 
 
@@ -391,9 +399,11 @@ def sun_on_faces(
     count = SunCount(spans, [], len(samples), settings)
     suns = sum(len(span.instants) for span in spans)
     more = sky_directions + (len(weather.suns) if weather else 0)
+    more += len(ask.sunshine.suns) if ask.sunshine else 0
     tick = Ticker(progress, len(samples) * (suns + more))
     sky: SkyOfFaces | None = None
     energy: NDArray[np.float32] | None = None
+    probable: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
     if sky_directions:
         caster = make_caster(table.triangles(), device, threads)
         try:
@@ -406,8 +416,10 @@ def sun_on_faces(
             ((part, make(samples.points[part], samples.normals[part], far)) for part in parts(len(samples))),
             tick,
         )
+        reader = make(samples.points, samples.normals, far)
+        if ask.sunshine is not None:
+            probable = probable_sun(reader, len(samples), ask.sunshine, tick)
         if weather is not None and sky is not None:
-            reader = make(samples.points, samples.normals, far)
             energy = irradiation(reader, samples.normals, sky.svf_cosine, weather, tick)
     method = {
         "quantity": "hours of direct sun on façades and roofs, clear sky, centre of the sun, cosine of incidence > 0",
@@ -415,6 +427,7 @@ def sun_on_faces(
         "samples": len(samples),
         "left_out": f"{samples.left_out} samples inside another solid or under the ground",
         "sky_directions": sky_directions,
+        "probable_sun": "not asked for" if ask.sunshine is None else PROBABLE_METHOD,
         "irradiation": "not asked for" if weather is None else f"{ENERGY_METHOD}; {weather.source}",
     }
     return FaceSun(
@@ -423,5 +436,6 @@ def sun_on_faces(
         {t.span.name: t.daily() for t in count.tallies if t.span.daily},
         sky,
         energy,
+        probable,
         method,
     )
