@@ -40,6 +40,8 @@ BROKEN = (
     UnicodeDecodeError,
 )
 """What laspy and its decoder raise on files that are not what they claim."""
+RETURNS = ("return_number", "number_of_returns")
+"""Dimensions that every point format has."""
 HEIGHT_LIMIT_M = 9000.0
 """No ground on earth lies higher; such numbers are feet, millimetres or rubbish [m]."""
 
@@ -220,7 +222,8 @@ def iter_clouds(
         codes = np.asarray(points.classification, dtype=np.uint8)
         classes = table.map(codes, str(info.path), extra)
         keep = _kept(points, classes)
-        yield PointCloud(frame, frame.to_local(xyz[keep]), classes[keep])
+        number, count = (np.asarray(points[name], dtype=np.uint8)[keep] for name in RETURNS)
+        yield PointCloud(frame, frame.to_local(xyz[keep]), classes[keep], number, count)
     if done != info.point_count:
         raise InputError(
             f"{info.path}: claims {info.point_count} points but holds {done}: truncated; fetch it again"

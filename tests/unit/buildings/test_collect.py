@@ -33,7 +33,9 @@ def cloud(n=20_000, seed=3):
     rng = np.random.default_rng(seed)
     xy = rng.uniform(-25, 25, (n, 2)) + CENTRE
     z = ramp(xy[:, 0], xy[:, 1]) + rng.uniform(-1, 8, n)
-    return PointCloud(FRAME, np.c_[xy, z], rng.choice([2, 5, 6, 64], n).astype(np.uint8))
+    classes = rng.choice([2, 5, 6, 64], n).astype(np.uint8)
+    count = rng.integers(1, 4, n).astype(np.uint8)
+    return PointCloud(FRAME, np.c_[xy, z], classes, rng.integers(1, count + 1).astype(np.uint8), count)
 
 
 def test_the_index_agrees_with_shapely():
@@ -56,7 +58,12 @@ def test_only_roof_classes_higher_than_two_metres_inside_count(land):
     wanted = np.isin(points.classification, ROOF)
     wanted &= shapely.contains_xy(polygon, xyz[:, 0], xyz[:, 1])
     wanted &= xyz[:, 2] - ramp(xyz[:, 0], xyz[:, 1]) > 2.0
-    assert np.array_equal(collector.heights(0), np.sort(xyz[wanted, 2].astype(np.float32)))
+    millimetres = np.rint(xyz[wanted] * 1000)
+    assert np.array_equal(collector.heights(0), (np.sort(millimetres[:, 2]) / 1000).astype(np.float32))
+    order = np.lexsort(millimetres.T[::-1])
+    assert np.array_equal(collector.points(0), millimetres[order] / 1000)
+    returns = np.column_stack([points.return_number, points.number_of_returns])[wanted]
+    assert np.array_equal(collector.returns(0), returns[order])
     assert collector.counts().tolist() == [wanted.sum()]
 
 
@@ -69,10 +76,11 @@ def test_order_chunks_and_processes_do_not_matter(land):
     total = RoofPointCollector(shapes, land.dtm, ROOF)
     for part in np.array_split(order, 7):
         other = RoofPointCollector(shapes, land.dtm, ROOF)
-        other.add(PointCloud(FRAME, points.xyz[part], points.classification[part]))
+        other.add(points.part(part))
         total.merge(pickle.loads(pickle.dumps(other)))
     for k in range(3):
-        assert whole.heights(k).tobytes() == total.heights(k).tobytes()
+        for name in ("points", "returns", "heights"):
+            assert getattr(whole, name)(k).tobytes() == getattr(total, name)(k).tobytes()
 
 
 def test_a_point_counts_for_each_footprint_that_holds_it(land):
