@@ -15,8 +15,8 @@ from pipelines.console import Reporter
 from pipelines.inputs import Inputs, read_inputs
 from pipelines.provenance import HashCache, Step, forget, is_done, mark_done, step, versions
 from pipelines.site import EXISTING, Site
-from twin.buildings.lod12 import reconstruct_lod12
 from twin.buildings.outline import building_footprint
+from twin.buildings.reconstruct import reconstruct
 from twin.errors import InputError
 from twin.frame import Frame
 from twin.io.atomic import plain, remove, sha256_file, sha256_json, write_json
@@ -176,23 +176,23 @@ def make_buildings(
     )
     ground.notes.extend(layer.notes)
     with reporter.step("Roof points") as tick:
-        heights = gather.roof_heights(site, inputs, ground, terrain, layer.footprints, workers, tick)
+        points = gather.roof_points(site, inputs, ground, terrain, layer.footprints, workers, tick)
     sampler = TinSampler(terrain.tin)
     done: list[Building] = []
     with reporter.step("Buildings") as tick:
-        for number, (footprint, z) in enumerate(zip(layer.footprints, heights, strict=True), start=1):
-            done.append(one_building(footprint, z, sampler))
+        for number, (footprint, xyz) in enumerate(zip(layer.footprints, points, strict=True), start=1):
+            done.append(one_building(footprint, xyz, sampler))
             if number % 100 == 0:
                 tick(number, len(layer.footprints))
     return done, [*layer.failures, *(b.failure for b in done if b.failure is not None)]
 
 
-def one_building(footprint: Footprint, z: np.ndarray, sampler: TinSampler) -> Building:
+def one_building(footprint: Footprint, xyz: np.ndarray, sampler: TinSampler) -> Building:
     """One building; whatever goes wrong inside becomes its recorded failure and stops nothing else."""
     import logging
 
     try:
-        return reconstruct_lod12(footprint, z, sampler)
+        return reconstruct(footprint, xyz, sampler)
     except Exception as error:
         logging.getLogger("twin").exception("building %s", footprint.id)
         failure = Failure(footprint.id, "internal_error", f"{type(error).__name__}: {error}")

@@ -234,7 +234,7 @@ def _empty(grid: Grid) -> Raster:
     return Raster(grid, np.full(grid.shape, np.nan, np.float32))
 
 
-def roof_heights(
+def roof_points(
     site: Site,
     inputs: Inputs,
     ground: Ground,
@@ -242,8 +242,8 @@ def roof_heights(
     footprints: Sequence[Footprint],
     workers: int,
     tick: Tick,
-) -> list[NDArray[np.float32]]:
-    """Heights above the datum of the roof points of each footprint, sorted [m]."""
+) -> list[NDArray[np.float64]]:
+    """Roof points (n, 3) of each footprint, local space, sorted [m]."""
     roofs = inputs.table.roof_classes if inputs.table else frozenset({PointClass.ABOVE_GROUND})
     make = partial(
         RoofPointCollector,
@@ -264,7 +264,7 @@ def roof_heights(
             "footprints, but nothing that shows how high the roofs are: give points or a DSM (--dsm), "
             "or a city model with the buildings"
         )
-    return [total.heights(i) for i in range(len(footprints))]
+    return [total.points(i) for i in range(len(footprints))]
 
 
 def _collect(
@@ -290,4 +290,4 @@ def region_of(cloud: PointCloud) -> Region:
     return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
 
-__all__: list[Any] = ["Ground", "from_city", "from_points", "raster_cloud", "roof_heights"]
+__all__: list[Any] = ["Ground", "from_city", "from_points", "raster_cloud", "roof_points"]
