@@ -6,8 +6,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from twin.buildings.prism import MIN_WALL_M, _clamped, _feet, _ground_faces
-from twin.buildings.roofmap import RoofMap
+from twin.buildings.prism import MIN_WALL_M, clamped, feet_of, ground_faces
+from twin.buildings.roofmap import STRAIGHT_M, RoofMap, off_line
 from twin.buildings.seat import GroundProfile, ground_profile
 from twin.model.geometry import Geometry, Rings, solid
 from twin.model.surface import Surface
@@ -52,18 +52,29 @@ def extrude(
     builder = _Builder(roof, xy)
     plan, numbers = [], []
     for ring, ground in zip(outline, profile.rings, strict=True):
-        feet, corner, bowed = _feet(_clamped(ground, lowest - MIN_WALL_M))
+        feet, corner, bowed = feet_of(clamped(ground, lowest - MIN_WALL_M), _straight(roof, ring))
         low = builder.add(feet)
         builder.outer_walls(ring, low, np.flatnonzero(corner), owners)
         plan.append(bowed)
         numbers.append(low)
-    ground_faces = _ground_faces(plan, numbers)
+    bottom = ground_faces(plan, numbers)
     builder.inner_walls(owners)
     roofs = builder.roofs()
     walls = builder.walls
-    codes = [Surface.GROUND] * len(ground_faces) + [Surface.WALL] * len(walls) + [Surface.ROOF] * len(roofs)
-    geometry = solid(lod, np.array(builder.vertices), [*ground_faces, *walls, *roofs], codes)
+    codes = [Surface.GROUND] * len(bottom) + [Surface.WALL] * len(walls) + [Surface.ROOF] * len(roofs)
+    geometry = solid(lod, np.array(builder.vertices), [*bottom, *walls, *roofs], codes)
     return geometry, profile
+
+
+def _straight(roof: RoofMap, ring: list[int]) -> NDArray[np.bool_]:
+    """Which nodes of a ring lie in the line of their neighbours."""
+    before, after = ring[-1:] + ring[:-1], ring[1:] + ring[:1]
+    return np.array(
+        [
+            off_line(roof.xy[a], roof.xy[b], roof.xy[n]) < STRAIGHT_M
+            for a, n, b in zip(before, ring, after, strict=True)
+        ]
+    )
 
 
 class _Builder:

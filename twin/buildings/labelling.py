@@ -16,7 +16,7 @@ from twin.jit import njit
 
 MISFIT_M = 1.0
 """A point counts with its distance in height from the plane, at most so much [m]."""
-BORDER_M = 0.10
+BORDER_M = 0.06
 """Misfit over an area that a border may cost for each of its metres [m]."""
 REACH_M = 1.5
 """A plane may cover cells within this of its points [m], and cells without points at a price."""
@@ -68,11 +68,11 @@ def plane_costs(
     points, planes = xyz[use], found.planes
     cell = points_in(cells, points[:, :2])
     inside = cell >= 0
-    off = np.abs(points[inside, 2:] - points[inside, :2] @ planes[:, :2].T - planes[:, 2])
-    off = np.minimum(off, MISFIT_M) / density
+    points, cell = points[inside], cell[inside]
     cost = np.zeros((len(cells), len(planes)))
-    for k in range(len(planes)):
-        cost[:, k] = np.bincount(cell[inside], off[:, k], len(cells))
+    for k, (a, b, c) in enumerate(planes):
+        off = np.abs(points[:, 2] - a * points[:, 0] - b * points[:, 1] - c)
+        cost[:, k] = np.bincount(cell, np.minimum(off, MISFIT_M) / density, len(cells))
     return cost + _extent_costs(cells, xyz, found)
 
 

@@ -50,7 +50,7 @@ def _thin(along: NDArray[np.float64], z: NDArray[np.float64], limit: float, keep
             depth += 2
 
 
-def _clamped(ring: RingProfile, ceiling: float) -> RingProfile:
+def clamped(ring: RingProfile, ceiling: float) -> RingProfile:
     """The profile cut off at a height, with a station where the ground passes through it."""
     xyz, corner = ring.xyz, ring.corner
     if xyz[:, 2].max() <= ceiling:
@@ -65,29 +65,56 @@ def _clamped(ring: RingProfile, ceiling: float) -> RingProfile:
     return RingProfile(xyz, corner)
 
 
-def _feet(ring: RingProfile) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Stations that the feet of the walls need: (n, 3) points, whether corner, (n, 2) bowed plan points."""
+def feet_of(
+    ring: RingProfile, straight: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Stations that the feet of the walls need.
+
+    Parameters
+    ----------
+    ring
+        Ground along a ring; every corner of it gets a station.
+    straight
+        (corners,) which corners lie in the line of their neighbours; none where None.
+
+    Returns
+    -------
+    (n, 3) points; (n,) whether corner; (n, 2) plan points, drawn in a little between two corners that bend.
+    """
     starts = np.flatnonzero(ring.corner)
     ends = np.append(starts[1:], len(ring.xyz))
-    points, corners, plan = [], [], []
+    points, corners = [], []
     for a, b in zip(starts, ends, strict=True):
         edge = ring.xyz[np.append(np.arange(a, b), b % len(ring.xyz))]
         run = edge[-1, :2] - edge[0, :2]
-        length = float(np.hypot(*run))
-        along = (edge[:, :2] - edge[0, :2]) @ run / length
+        along = (edge[:, :2] - edge[0, :2]) @ run / float(np.hypot(*run))
         keep = np.zeros(len(edge), dtype=np.bool_)
         keep[0] = True
         _thin(along, edge[:, 2], FOOT_ERROR_M, keep)
-        kept, share = edge[keep], along[keep] / length
-        inward = np.array([-run[1], run[0]]) / length
+        points.append(edge[keep])
+        corners.append(np.arange(int(keep.sum())) == 0)
+    xyz, corner = np.concatenate(points), np.concatenate(corners)
+    bends = np.flatnonzero(corner) if straight is None else np.flatnonzero(corner)[~straight]
+    return xyz, corner, _bowed(xyz[:, :2], bends)
+
+
+def _bowed(plan: NDArray[np.float64], bends: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Plan points of a ring, drawn inwards along a bow from bend to bend."""
+    out = plan.copy()
+    for a, b in zip(bends, np.append(bends[1:], bends[0] + len(plan)), strict=True):
+        between = np.arange(a + 1, b) % len(plan)
+        if not len(between):
+            continue
+        run = plan[b % len(plan)] - plan[a]
+        length = float(np.hypot(*run))
+        share = (plan[between] - plan[a]) @ run / length**2
         depth = BOW * min(1.0, length) * 4 * share * (1 - share)
-        points.append(kept)
-        corners.append(np.arange(len(kept)) == 0)
-        plan.append(kept[:, :2] + depth[:, None] * inward)
-    return np.concatenate(points), np.concatenate(corners), np.concatenate(plan)
+        on = plan[a] + share[:, None] * run
+        out[between] = on + depth[:, None] * np.array([-run[1], run[0]]) / length
+    return out
 
 
-def _ground_faces(plan: list[NDArray[np.float64]], numbers: list[NDArray[np.int64]]) -> list[Rings]:
+def ground_faces(plan: list[NDArray[np.float64]], numbers: list[NDArray[np.int64]]) -> list[Rings]:
     """Triangles through the feet, facing down.
 
     The bow makes every station between two corners a reflex one: no triangle lies in the plane of a wall,
@@ -126,7 +153,7 @@ def prism(profile: GroundProfile, top: float, lod: str = "1.2") -> Geometry:
     roof: list[tuple[int, ...]] = []
     count = 0
     for ring in profile.rings:
-        feet, corner, bowed = _feet(_clamped(ring, top - MIN_WALL_M))
+        feet, corner, bowed = feet_of(clamped(ring, top - MIN_WALL_M))
         eaves = feet[corner].copy()
         eaves[:, 2] = top
         low = np.arange(count, count + len(feet))
@@ -141,7 +168,7 @@ def prism(profile: GroundProfile, top: float, lod: str = "1.2") -> Geometry:
         plan.append(bowed)
         feet_numbers.append(low)
         roof.append(tuple(high.tolist()))
-    ground = _ground_faces(plan, feet_numbers)
+    ground = ground_faces(plan, feet_numbers)
     semantics = [Surface.GROUND] * len(ground) + [Surface.WALL] * len(walls) + [Surface.ROOF]
     return solid(lod, np.concatenate(vertices), [*ground, *walls, tuple(roof)], semantics)
 

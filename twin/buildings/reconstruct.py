@@ -33,6 +33,10 @@ BEYOND_M = 2.0
 """Or, farther than this from the points of its plane, above the highest of these by ``ABOVE_M`` [m]."""
 
 
+DENSEST = 25.0
+"""Points of denser clouds are thinned before planes are sought [1/m2]."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Roof:
     """What is known of a roof, in a space whose origin is near it."""
@@ -96,6 +100,9 @@ def _read_roof(polygon: shapely.Polygon, points: NDArray[np.float64]) -> _Roof |
     local = np.round(local, 3)
     local = local[np.lexsort(local.T[::-1])]
     density = coverage(outline, local[:, :2])[1]
+    if density > DENSEST:
+        local = thinned(local, DENSEST)
+        density = coverage(outline, local[:, :2])[1]
     found = find_planes(local, density)
     if not len(found.planes):
         return "no_planes"
@@ -107,6 +114,16 @@ def _read_roof(polygon: shapely.Polygon, points: NDArray[np.float64]) -> _Roof |
         return "no_cells"
     label = without_slivers(cells, label_cells(cells, local, found, density))
     return _Roof(local, outline, found, cells, label, offset)
+
+
+def thinned(points: NDArray[np.float64], density: float) -> NDArray[np.float64]:
+    """The point nearest to the middle of each cell of a plan grid with so many cells a square metre; order is kept."""
+    side = 1.0 / np.sqrt(density)
+    cell = np.floor(points[:, :2] / side)
+    off = np.hypot(*(points[:, :2] / side - cell - 0.5).T)
+    order = np.lexsort((np.arange(len(points)), off, cell[:, 1], cell[:, 0]))
+    first = np.append(True, (np.diff(cell[order], axis=0) != 0).any(axis=1))
+    return points[np.sort(order[first])]
 
 
 def _sloped(roof: _Roof, sampler: TinSampler) -> Geometry | str:

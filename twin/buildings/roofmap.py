@@ -170,31 +170,45 @@ def roof_map(cells: Cells, label: NDArray[np.int32], planes: NDArray[np.float64]
 def _short_drawn(
     xy: list[tuple[float, float]], owner: dict[tuple[int, int], int]
 ) -> dict[tuple[int, int], int]:
-    """Short inner edges drawn together to one of their nodes, that on the outline where there is one."""
-    for _ in range(len(owner)):
-        outer = {n for a, b in owner if (b, a) not in owner for n in (a, b)}
+    """Short edges drawn together to one of their nodes: a corner of the outline, else a node on it, stays."""
+    while True:
+        rank = _ranks(xy, owner)
         short = sorted(
             (math.dist(xy[a], xy[b]), a, b)
             for a, b in owner
-            if a < b and (b, a) in owner and not (a in outer and b in outer)
-            if math.dist(xy[a], xy[b]) < SHORT_M
+            if (a < b or (b, a) not in owner) and math.dist(xy[a], xy[b]) < SHORT_M
+            if min(rank.get(a, 0), rank.get(b, 0)) < (1 if (b, a) in owner else 2)
         )
         if not short:
             return owner
         _, a, b = short[0]
-        keep, gone = (b, a) if b in outer else (a, b)
-        moved: dict[tuple[int, int], int] = {}
-        for (p, q), f in owner.items():
-            p, q = (keep if p == gone else p), (keep if q == gone else q)
-            if p == q:
-                continue
-            if moved.get((q, p)) == f:
-                # A face that has become a line.
-                del moved[q, p]
-                continue
-            moved[p, q] = f
-        owner = moved
-    return owner
+        keep, gone = (b, a) if rank.get(b, 0) > rank.get(a, 0) else (a, b)
+        owner = _moved(owner, gone, keep)
+
+
+def _ranks(xy: list[tuple[float, float]], owner: dict[tuple[int, int], int]) -> dict[int, int]:
+    """2 for corners of the outline, 1 for other nodes on it."""
+    after = {a: b for a, b in owner if (b, a) not in owner}
+    before = {b: a for a, b in after.items()}
+    return {
+        node: 1 + (off_line(xy[before[node]], xy[after[node]], xy[node]) > STRAIGHT_M)
+        for node in after
+        if node in before
+    }
+
+
+def _moved(owner: dict[tuple[int, int], int], gone: int, keep: int) -> dict[tuple[int, int], int]:
+    """Edges with one node in the place of another; a face that becomes a line goes away."""
+    out: dict[tuple[int, int], int] = {}
+    for (p, q), f in owner.items():
+        a, b = (keep if p == gone else p), (keep if q == gone else q)
+        if a == b:
+            continue
+        if out.get((b, a)) == f:
+            del out[b, a]
+            continue
+        out[a, b] = f
+    return out
 
 
 def _straightened(
@@ -209,7 +223,7 @@ def _straightened(
         if len(around[node]) != 2:
             continue
         a, b = sorted(around[node])
-        if b in around[a] or _off_line(xy[a], xy[b], xy[node]) > STRAIGHT_M:
+        if b in around[a] or off_line(xy[a], xy[b], xy[node]) > STRAIGHT_M:
             continue
         for p, q in ((a, b), (b, a)):
             if (p, node) in owner:
@@ -222,7 +236,7 @@ def _straightened(
     return owner
 
 
-def _off_line(a: tuple[float, float], b: tuple[float, float], p: tuple[float, float]) -> float:
+def off_line(a: tuple[float, float], b: tuple[float, float], p: tuple[float, float]) -> float:
     dx, dy = b[0] - a[0], b[1] - a[1]
     return abs(dx * (p[1] - a[1]) - dy * (p[0] - a[0])) / max(math.hypot(dx, dy), 1e-12)
 
