@@ -33,7 +33,9 @@ class RoofWorld:
         found = []
         for piece, (a, b, c) in self.pieces:
             west, south, east, north = piece.bounds
-            xy = rng.uniform((west, south), (east, north), (int(density * (east - west) * (north - south)), 2))
+            xy = rng.uniform(
+                (west, south), (east, north), (int(density * (east - west) * (north - south)), 2)
+            )
             xy = xy[shapely.contains_xy(piece, xy)]
             z = xy @ [a, b] + c + rng.normal(0, noise, len(xy))
             found.append(np.column_stack([self.place(xy), z]))
@@ -51,14 +53,18 @@ def piece(*corners: tuple[float, float]) -> shapely.Polygon:
     return shapely.Polygon(corners)
 
 
-def gable(w: float = 12.0, t: float = 8.0, eaves: float = 80.0, pitch: float = 0.8, turn: float = 27.0) -> RoofWorld:
+def gable(
+    w: float = 12.0, t: float = 8.0, eaves: float = 80.0, pitch: float = 0.8, turn: float = 27.0
+) -> RoofWorld:
     """Two planes; the ridge along x."""
     low, high = shapely.box(-w / 2, -t / 2, w / 2, 0), shapely.box(-w / 2, 0, w / 2, t / 2)
     ridge = eaves + pitch * t / 2
     return RoofWorld(((low, (0, pitch, ridge)), (high, (0, -pitch, ridge))), turn)
 
 
-def hip(w: float = 14.0, t: float = 9.0, eaves: float = 80.0, pitch: float = 0.7, turn: float = 27.0) -> RoofWorld:
+def hip(
+    w: float = 14.0, t: float = 9.0, eaves: float = 80.0, pitch: float = 0.7, turn: float = 27.0
+) -> RoofWorld:
     """Four planes of one pitch."""
     a, b = w / 2, t / 2
     c = eaves + pitch * b
@@ -101,7 +107,8 @@ def pinwheel(turn: float = 27.0) -> RoofWorld:
     heights = {(0, 0): 86.0, (1, 0): 81.0, (1, 1): 86.0, (0, 1): 81.0}
     return RoofWorld(
         tuple(
-            (shapely.box(-8 + 8 * i, -8 + 8 * j, 8 * i, 8 * j), (0.0, 0.0, z)) for (i, j), z in heights.items()
+            (shapely.box(-8 + 8 * i, -8 + 8 * j, 8 * i, 8 * j), (0.0, 0.0, z))
+            for (i, j), z in heights.items()
         ),
         turn,
     )

@@ -78,7 +78,13 @@ def _house(
         annex = None
         if rng.random() < style.annex:
             annex = (wide * rng.uniform(0.5, 0.65), rng.uniform(3.0, 4.8), rng.uniform(2.9, 3.5))
-        shape = shapes.gable(wide, deep, eave + rise, eave + rise + slope * deep / 2, annex)
+        low, ridge = eave + rise, eave + rise + slope * deep / 2
+        forms = town.rng(907, round(10 * axes.x), round(10 * axes.y))
+        if annex is None and wide > 5.2 and forms.random() < 0.45:
+            start, width = forms.uniform(0.9, 1.6), forms.uniform(1.8, 2.6)
+            shape = shapes.dormered(wide, deep, low, ridge, (start, start + width))
+        else:
+            shape = shapes.gable(wide, deep, low, ridge, annex)
     made = town.build(axes, shape, style.nature)
     if made is not None and rng.random() < 0.6:
         top = max(z for face in made.shape.faces for _, z in face)
@@ -214,6 +220,22 @@ def furnace(town: Town, block: Block) -> None:
     town.prisms.append(Prism(corners, plane, ground - 1, ABOVE_GROUND, 0.7))
 
 
+def _villa(
+    wide: float, deep: float, eave: float, slope: float, hipped: bool, forms: np.random.Generator
+) -> shapes.Shape:
+    """The roof of one villa."""
+    ridge, kind = eave + slope * deep / 2, forms.random()
+    if kind < 0.15:
+        return shapes.half_hip(wide, deep, eave, ridge, forms.uniform(1.2, 2.0))
+    if kind < 0.35:
+        thick = 0.6 * deep
+        return shapes.corner(wide, deep + 1.5, thick, eave, eave + slope * thick / 2)
+    if kind < 0.42:
+        return shapes.butterfly(wide, deep, eave + 1.2, eave + 0.2)
+    make = shapes.hip if hipped else shapes.gable
+    return make(wide, deep, eave, ridge)
+
+
 def villas(town: Town, block: Block) -> None:
     """Detached houses under hipped and gabled roofs with eaves that stand out, in gardens."""
     rng = block.rng
@@ -224,8 +246,8 @@ def villas(town: Town, block: Block) -> None:
             wide, deep = rng.uniform(9.5, 13.0), rng.uniform(8.2, 9.4)
             eave = rng.choice([3.1, 5.6])
             slope = np.tan(np.radians(rng.uniform(30, 42)))
-            make = shapes.hip if rng.random() < 0.6 else shapes.gable
-            house = make(wide, deep, eave, eave + slope * deep / 2)
+            hipped = rng.random() < 0.6
+            house = _villa(wide, deep, float(eave), float(slope), hipped, town.rng(908, round(10 * a), side))
             town.build(
                 axes.moved(a, rng.uniform(4, 7)), house, "Villa", overhang=float(rng.uniform(0.3, 0.5))
             )

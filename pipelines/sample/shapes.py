@@ -155,3 +155,56 @@ def church(w: float, t: float, eave: float, ridge: float, tower: float) -> Shape
         [(2, ridge), (7, ridge), (8, eave), (3, eave)],
     ]
     return _shape("church", points, faces)
+
+
+def half_hip(w: float, t: float, eave: float, ridge: float, clip: float) -> Shape:
+    """A gable whose tips are cut off by small hips; ``clip`` is the half width of a hip's foot."""
+    low = ridge - clip * (ridge - eave) / (t / 2)
+    s = 1.2 * clip
+    points = [(0, 0), (w, 0), (w, t / 2 - clip), (w, t / 2 + clip), (w, t)]
+    points += [(0, t), (0, t / 2 + clip), (0, t / 2 - clip), (s, t / 2), (w - s, t / 2)]
+    faces: list[list[Corner]] = [
+        [(0, eave), (1, eave), (2, low), (9, ridge), (8, ridge), (7, low)],
+        [(6, low), (8, ridge), (9, ridge), (3, low), (4, eave), (5, eave)],
+        [(7, low), (8, ridge), (6, low)],
+        [(3, low), (9, ridge), (2, low)],
+    ]
+    return _shape("half-hip", points, faces)
+
+
+def dormered(w: float, t: float, eave: float, ridge: float, dormer: tuple[float, float]) -> Shape:
+    """A gable with a flat dormer from ``dormer[0]`` to ``dormer[1]`` along the street, over the middle of its slope."""
+    d0, d1 = dormer
+    b0, b1 = 0.12 * t, 0.36 * t
+    slope = (ridge - eave) / (t / 2)
+    z0, z1 = eave + slope * b0, eave + slope * b1
+    points = [(0, 0), (d0, 0), (d1, 0), (w, 0), (w, t / 2), (w, t), (0, t), (0, t / 2)]
+    points += [(d0, b0), (d1, b0), (d0, b1), (d1, b1), (d0, t / 2), (d1, t / 2)]
+    faces: list[list[Corner]] = [
+        [(0, eave), (1, eave), (8, z0), (10, z1), (12, ridge), (7, ridge)],
+        [(1, eave), (2, eave), (9, z0), (8, z0)],
+        [(8, z1), (9, z1), (11, z1), (10, z1)],
+        [(10, z1), (11, z1), (13, ridge), (12, ridge)],
+        [(2, eave), (3, eave), (4, ridge), (13, ridge), (11, z1), (9, z0)],
+        [(7, ridge), (12, ridge), (13, ridge), (4, ridge), (5, eave), (6, eave)],
+    ]
+    return _shape("dormered", points, faces)
+
+
+def corner(w: float, long: float, t: float, eave: float, ridge: float) -> Shape:
+    """Two gabled wings of depth t, w along the street and ``long`` away from it, that meet in an L."""
+    h = t / 2
+    points = [(0, 0), (w, 0), (w, h), (w, t), (t, t), (t, long), (h, long), (0, long), (h, h)]
+    faces: list[list[Corner]] = [
+        [(0, eave), (1, eave), (2, ridge), (8, ridge)],
+        [(4, eave), (8, ridge), (2, ridge), (3, eave)],
+        [(0, eave), (8, ridge), (6, ridge), (7, eave)],
+        [(4, eave), (5, eave), (6, ridge), (8, ridge)],
+    ]
+    return _shape("corner", points, faces)
+
+
+def butterfly(w: float, t: float, eave: float, valley: float) -> Shape:
+    """Two planes that fall to a gutter in the middle."""
+    made = gable(w, t, eave, valley)
+    return Shape("butterfly", made.points, made.faces)

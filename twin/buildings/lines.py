@@ -273,9 +273,12 @@ def _merged(
                 marks = shapely.points(ends[0] + np.linspace(0.1, 0.9, 5)[:, None] * (ends[1] - ends[0]))
                 if (shapely.distance(marks, edge) < TOGETHER_M).all():
                     continue
-                if cut_lines is not None and (
-                    shapely.distance(marks[:, None], cut_lines[None]).max(axis=0) < 0.7 * TOGETHER_M
-                ).any():
+                if (
+                    cut_lines is not None
+                    and (
+                        shapely.distance(marks[:, None], cut_lines[None]).max(axis=0) < 0.7 * TOGETHER_M
+                    ).any()
+                ):
                     continue
                 kept.append(ends)
     return sorted(kept, key=lambda e: (-float(np.hypot(*(e[1] - e[0]))), *e.ravel().tolist()))

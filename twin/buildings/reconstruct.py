@@ -129,7 +129,8 @@ def thinned(points: NDArray[np.float64], density: float) -> NDArray[np.float64]:
 def _sloped(roof: _Roof, sampler: TinSampler) -> Geometry | str:
     """LoD 2.2: every face its plane."""
     made = roof_map(roof.cells, roof.label, roof.found.planes)
-    _guard(made, roof)
+    if made is not None:
+        _guard(made, roof)
     return _solid(made, roof, sampler, "2.2")
 
 
@@ -141,7 +142,9 @@ def _flat_parts(roof: _Roof, sampler: TinSampler) -> Geometry | str:
     return _solid(made, roof, sampler, "1.3")
 
 
-def _solid(made: RoofMap, roof: _Roof, sampler: TinSampler, lod: str) -> Geometry | str:
+def _solid(made: RoofMap | None, roof: _Roof, sampler: TinSampler, lod: str) -> Geometry | str:
+    if made is None:
+        return "not_closed"
     if not settle(made):
         return "touches_itself"
     built = extrude(made, sampler, roof.offset, lod)

@@ -22,6 +22,8 @@ STRAIGHT_M = 0.0015
 """A node nearer than this to the line between its neighbours is of no use [m]."""
 SHORT_M = 0.06
 """Shorter edges inside the outline are drawn together [m]."""
+TOUCH_M = 0.01
+"""Edges that pass a node within this lead through it [m]."""
 SAME_M = 0.002
 """Heights at one node that differ less are one [m]."""
 CORNER_M = 0.02
@@ -134,8 +136,8 @@ def without_slivers(cells: Cells, label: NDArray[np.int32], least_m2: float = SL
     return label
 
 
-def roof_map(cells: Cells, label: NDArray[np.int32], planes: NDArray[np.float64]) -> RoofMap:
-    """Faces of equal labels.
+def roof_map(cells: Cells, label: NDArray[np.int32], planes: NDArray[np.float64]) -> RoofMap | None:
+    """Faces of equal labels; None where they do not close.
 
     Parameters
     ----------
@@ -153,7 +155,7 @@ def roof_map(cells: Cells, label: NDArray[np.int32], planes: NDArray[np.float64]
     kept = np.flatnonzero(face != other)
     owner = {(int(a), int(b)): int(f) for (a, b), f in zip(cells.edges[kept], face[kept], strict=True)}
     xy = [(float(x), float(y)) for x, y in cells.nodes]
-    owner = _short_drawn(xy, owner)
+    owner = _joined(xy, _short_drawn(xy, owner))
     owner = _straightened(xy, owner)
     first = np.unique(region, return_index=True)[1]
     names = label[first]
@@ -161,6 +163,8 @@ def roof_map(cells: Cells, label: NDArray[np.int32], planes: NDArray[np.float64]
     made: list[int] = []
     for number in range(int(region.max()) + 1):
         found = _rings(xy, [edge for edge, f in owner.items() if f == number])
+        if found is None:
+            return None
         if found:
             rings.append(found)
             made.append(int(names[number]))
@@ -197,18 +201,44 @@ def _ranks(xy: list[tuple[float, float]], owner: dict[tuple[int, int], int]) -> 
     }
 
 
+def _joined(xy: list[tuple[float, float]], owner: dict[tuple[int, int], int]) -> dict[tuple[int, int], int]:
+    """Edges that pass a node within ``TOUCH_M`` lead through it."""
+    points = np.array(xy)
+    for _ in range(len(owner)):
+        edges = np.array(sorted(owner))
+        used = np.unique(edges)
+        a, b = points[edges[:, 0]], points[edges[:, 1]]
+        run = b - a
+        length = np.maximum(np.hypot(run[:, 0], run[:, 1]), 1e-9)
+        to = points[used][None] - a[:, None]
+        along = (to * run[:, None]).sum(axis=2) / length[:, None]
+        off = np.abs(run[:, None, 0] * to[..., 1] - run[:, None, 1] * to[..., 0]) / length[:, None]
+        near = (off < TOUCH_M) & (along > TOUCH_M) & (along < length[:, None] - TOUCH_M)
+        near &= (used[None] != edges[:, :1]) & (used[None] != edges[:, 1:])
+        found = np.argwhere(near)
+        if not len(found):
+            break
+        p, q = (int(v) for v in edges[found[0, 0]])
+        node = int(used[found[0, 1]])
+        parts: list[tuple[tuple[int, int], int]] = []
+        for one, two in ((p, q), (q, p)):
+            face = owner.pop((one, two), None)
+            if face is not None:
+                parts += [((one, node), face), ((node, two), face)]
+        owner = _cancelled([*owner.items(), *parts])
+    return owner
+
+
+def _cancelled(edges: list[tuple[tuple[int, int], int]]) -> dict[tuple[int, int], int]:
+    """Edges without those that a face has in both directions: there it has become a line."""
+    there = {(edge, f) for edge, f in edges}
+    return {edge: f for edge, f in edges if ((edge[1], edge[0]), f) not in there}
+
+
 def _moved(owner: dict[tuple[int, int], int], gone: int, keep: int) -> dict[tuple[int, int], int]:
     """Edges with one node in the place of another; a face that becomes a line goes away."""
-    out: dict[tuple[int, int], int] = {}
-    for (p, q), f in owner.items():
-        a, b = (keep if p == gone else p), (keep if q == gone else q)
-        if a == b:
-            continue
-        if out.get((b, a)) == f:
-            del out[b, a]
-            continue
-        out[a, b] = f
-    return out
+    moved = [((keep if p == gone else p, keep if q == gone else q), f) for (p, q), f in owner.items()]
+    return _cancelled([(edge, f) for edge, f in moved if edge[0] != edge[1]])
 
 
 def _straightened(
@@ -241,8 +271,8 @@ def off_line(a: tuple[float, float], b: tuple[float, float], p: tuple[float, flo
     return abs(dx * (p[1] - a[1]) - dy * (p[0] - a[0])) / max(math.hypot(dx, dy), 1e-12)
 
 
-def _rings(xy: list[tuple[float, float]], edges: list[tuple[int, int]]) -> list[Ring]:
-    """Rings through directed edges of one face (it lies on the left), the outer one first."""
+def _rings(xy: list[tuple[float, float]], edges: list[tuple[int, int]]) -> list[Ring] | None:
+    """Rings through directed edges of one face (it lies on the left), the outer one first; None where one is open."""
     out: dict[int, list[int]] = {}
     for a, b in sorted(edges):
         out.setdefault(a, []).append(b)
@@ -253,6 +283,8 @@ def _rings(xy: list[tuple[float, float]], edges: list[tuple[int, int]]) -> list[
         if not out[start]:
             del out[start]
         while node != start:
+            if node not in out:
+                return None
             nexts = out[node]
             # Where the face touches itself, the sharpest turn to the left keeps each ring simple.
             k = 0 if len(nexts) == 1 else _leftmost(xy, ring[-1], node, nexts)
@@ -270,7 +302,9 @@ def _leftmost(xy: list[tuple[float, float]], before: int, node: int, nexts: list
     x, y = xy[node]
     back = math.atan2(xy[before][1] - y, xy[before][0] - x)
     # The face is left of the edge that comes in: its next border is the first clockwise from the way back.
-    turns = [math.fmod(back - math.atan2(xy[n][1] - y, xy[n][0] - x) + 4 * math.pi, 2 * math.pi) for n in nexts]
+    turns = [
+        math.fmod(back - math.atan2(xy[n][1] - y, xy[n][0] - x) + 4 * math.pi, 2 * math.pi) for n in nexts
+    ]
     return int(np.argmin([t if t > 1e-12 else 2 * math.pi for t in turns]))
 
 
@@ -429,7 +463,9 @@ def _toward(roof: RoofMap, node: int, other: int) -> int:
     (x, y), (u, v) = roof.xy[node], roof.xy[other]
     length = math.hypot(u - x, v - y)
     share = min(CORNER_M / length, 0.3)
-    roof.xy.append((round((x + share * (u - x)) / GRID_M) * GRID_M, round((y + share * (v - y)) / GRID_M) * GRID_M))
+    roof.xy.append(
+        (round((x + share * (u - x)) / GRID_M) * GRID_M, round((y + share * (v - y)) / GRID_M) * GRID_M)
+    )
     return len(roof.xy) - 1
 
 

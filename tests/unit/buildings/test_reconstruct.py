@@ -72,7 +72,9 @@ def test_the_order_of_the_points_changes_nothing() -> None:
     points = world.points()
     one = reconstruct(Footprint("f", FRAME, world.outline), points, GROUND)
     two = reconstruct(
-        Footprint("f", FRAME, world.outline), points[np.random.default_rng(1).permutation(len(points))], GROUND
+        Footprint("f", FRAME, world.outline),
+        points[np.random.default_rng(1).permutation(len(points))],
+        GROUND,
     )
     assert one.attributes == two.attributes
     for a, b in zip(one.geometries, two.geometries, strict=True):
@@ -84,7 +86,14 @@ def test_feet_follow_a_slope() -> None:
     made = built(hip(), ground)
     for solid in made.geometries:
         assert check_geometry(solid) == ()
-        feet = np.unique([i for rings, c in zip(solid.surfaces, solid.semantics, strict=True) if c == Surface.GROUND for i in rings[0]])
+        feet = np.unique(
+            [
+                i
+                for rings, c in zip(solid.surfaces, solid.semantics, strict=True)
+                if c == Surface.GROUND
+                for i in rings[0]
+            ]
+        )
         z = ground.heights(solid.vertices[feet, :2])
         assert np.abs(z - solid.vertices[feet, 2]).max() < 0.03
 
@@ -93,7 +102,9 @@ def test_a_plane_does_not_shoot_past_its_points() -> None:
     """Points on the lowest third of a steep roof: the rest of the outline is not built to the sky."""
     world = gable(14, 20, eaves=75.0, pitch=2.2)
     points = world.points()
-    local = (points[:, :2] - world.place(np.zeros((1, 2)))) @ np.array([-np.sin(np.radians(27)), np.cos(np.radians(27))])
+    local = (points[:, :2] - world.place(np.zeros((1, 2)))) @ np.array(
+        [-np.sin(np.radians(27)), np.cos(np.radians(27))]
+    )
     seen = points[local < -6.5]
     made = reconstruct(Footprint("f", FRAME, world.outline), seen, GROUND)
     assert made.geometries[-1].vertices[:, 2].max() < seen[:, 2].max() + 1.0

@@ -71,7 +71,9 @@ def test_a_core_is_bounded_by_four_steps_parallel_to_the_outline() -> None:
 
 def test_cells_part_the_outline_and_know_their_neighbours() -> None:
     outline = shapely.box(0, 0, 10, 8).difference(shapely.box(4, 3, 6, 5))
-    cells = cut_outline(outline, np.array([[[0, 2], [10, 2]], [[5, 0], [5, 8]], [[1, 7], [2, 6]]], dtype=float))
+    cells = cut_outline(
+        outline, np.array([[[0, 2], [10, 2]], [[5, 0], [5, 8]], [[1, 7], [2, 6]]], dtype=float)
+    )
     assert cells.areas.sum() == pytest.approx(outline.area, abs=1e-6)
     inner = np.flatnonzero(cells.twin >= 0)
     assert (cells.twin[cells.twin[inner]] == inner).all()
@@ -88,7 +90,9 @@ def test_an_expansion_is_the_best_of_all_choices() -> None:
     for _ in range(60):
         n, labels = int(rng.integers(2, 9)), int(rng.integers(2, 5))
         cost = rng.uniform(0, 3, (n, labels))
-        pairs = np.array([p for p in product(range(n), repeat=2) if p[0] < p[1] and rng.random() < 0.6], np.int32)
+        pairs = np.array(
+            [p for p in product(range(n), repeat=2) if p[0] < p[1] and rng.random() < 0.6], np.int32
+        )
         if not len(pairs):
             continue
         weight = rng.uniform(0, 2, len(pairs))

@@ -69,7 +69,9 @@ def test_the_demo_has_what_a_valley_town_has() -> None:
 
 
 def test_terraces_share_their_walls(town: Town) -> None:
-    houses = [b for b in town.buildings if b.shape.kind in ("gable", "mansard") and b.overhang == 0]
+    houses = [
+        b for b in town.buildings if b.shape.kind in ("gable", "mansard", "dormered") and b.overhang == 0
+    ]
     tree = shapely.STRtree([b.outline for b in houses])
     touching = sum(len(tree.query(b.outline.buffer(0.01), predicate="intersects")) > 1 for b in houses)
     assert touching > 0.8 * len(houses)

@@ -32,6 +32,10 @@ SHAPES = [
     shapes.setback(24.0, 24.0, 5.0, 20.0, 60.0),
     shapes.octagon(8.5, 55.0),
     shapes.church(38.0, 13.0, 10.5, 16.5, 23.0),
+    shapes.half_hip(12.0, 9.0, 3.1, 6.2, 1.5),
+    shapes.dormered(6.5, 10.0, 6.0, 9.6, (1.2, 3.4)),
+    shapes.corner(12.0, 11.0, 5.5, 3.1, 5.2),
+    shapes.butterfly(12.0, 9.0, 4.6, 3.4),
 ]
 
 
