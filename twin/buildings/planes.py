@@ -255,9 +255,7 @@ def _moments(xyz: NDArray[np.float64], label: NDArray[np.int32], count: int) -> 
 def _planes_of(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     out = np.zeros((len(sums), 3))
     for k in range(len(sums)):
-        if sums[k, 0] >= 3 and not _plane_of(sums[k], out[k]):
-            out[k, 0] = 1e9
-        elif sums[k, 0] < 3:
+        if (sums[k, 0] >= 3 and not _plane_of(sums[k], out[k])) or sums[k, 0] < 3:
             out[k, 0] = 1e9
     return out
 
