@@ -47,9 +47,6 @@ NAMES: dict[int, str] = {
 }
 """Name of each code. 103 cannot occur here: rings of CityJSON close by themselves. 304 is a part of 303."""
 
-WARNINGS = frozenset({609})
-"""Codes of what CityJSON allows: said, but no error."""
-
 TOUCH_M = 1e-6
 """Edges of a ring nearer than this meet [m]: above float64 noise of local coordinates, below any survey."""
 

@@ -70,6 +70,8 @@ def interiors_meet(one: Body, other: Body, tolerances: Tolerances) -> bool:
     """
     if not near(one, other, 0.0):
         return False
+    origin = np.round(one.points[0])
+    one, other = (Body(b.points - origin, b.triangles) for b in (one, other))
     small = Body(shrunk(one.points, one.triangles, tolerances.planarity_m), one.triangles)
     if _count(small, other, PIERCE, tolerances.snap_m):
         return True
@@ -147,4 +149,16 @@ def composite_faults(solids: Sequence[tuple[int, Body]], tolerances: Tolerances)
         found.append(
             Finding(-1, -1, -1, -1, 503, f"its solids form {len(pieces)} groups without a common face")
         )
+    return found
+
+
+def part_faults(parts: Sequence[tuple[str, Sequence[Body]]], tolerances: Tolerances) -> list[Finding]:
+    """Overlaps between the solids of one building at one LoD; ``parts`` are named geometries."""
+    found = []
+    for (name, mine), (other, theirs) in combinations(parts, 2):
+        if any(
+            same(a, b, tolerances.snap_m) or interiors_meet(a, b, tolerances) for a in mine for b in theirs
+        ):
+            text = f"{name!r} and {other!r} reach more than {tolerances.planarity_m:g} m into one another"
+            found.append(Finding(-1, -1, -1, -1, 601, text))
     return found

@@ -42,18 +42,18 @@ def validate_geometry(
     tolerances
         What counts as one point and as flat.
     """
+    return examine(geometry, tolerances)[0]
+
+
+def examine(
+    geometry: Geometry | Boundaries, tolerances: Tolerances = DEFAULT
+) -> tuple[tuple[Finding, ...], tuple[Body, ...]]:
+    """What ``validate_geometry`` finds, and the sound solids as closed triangles in its own space."""
     given = boundaries_of(geometry) if isinstance(geometry, Geometry) else geometry
     check = _Check(given, tolerances)
     check.run()
-    return tuple(sorted(dict.fromkeys(check.found)))
-
-
-def solid_bodies(geometry: Geometry | Boundaries, tolerances: Tolerances = DEFAULT) -> tuple[Body, ...]:
-    """The solids of a valid geometry as closed triangles; none where it is broken or claims no solid."""
-    given = boundaries_of(geometry) if isinstance(geometry, Geometry) else geometry
-    check = _Check(given, tolerances)
-    check.run()
-    return () if check.found or not given.is_solid else tuple(check.bodies)
+    bodies = tuple(Body(one.points + check.origin, one.triangles) for one in check.bodies)
+    return tuple(sorted(dict.fromkeys(check.found))), bodies
 
 
 def codes_of(found: tuple[Finding, ...]) -> str:
@@ -69,6 +69,7 @@ class _Check:
     tolerances: Tolerances
     found: list[Finding] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
+    origin: Floats = field(default_factory=lambda: np.zeros(3))
     points: Floats = field(default_factory=lambda: np.empty((0, 3)))
     place: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     normals: Floats = field(default_factory=lambda: np.empty((0, 3)))
@@ -85,7 +86,8 @@ class _Check:
         used, local = np.unique(given.corners, return_inverse=True)
         if len(used):
             vertices = given.vertices[used]
-            self.points = vertices - np.round(vertices.mean(axis=0))
+            self.origin = np.round(vertices.mean(axis=0))
+            self.points = vertices - self.origin
         self.place = weld(self.points, self.tolerances.snap_m)[local.reshape(-1)]
         flat, sound = self._rings()
         self._triangles(flat, sound)
@@ -113,19 +115,24 @@ class _Check:
             self.points, self.place, given.rings, given.surfaces
         )
         sound = np.diff(given.surfaces) > 0
-        for s in np.flatnonzero(~sound):
+        named = {fault.surface for fault in given.faults}
+        for s in sorted(set(np.flatnonzero(~sound).tolist()) - named):
             self.add(self.at(s), 902, "the surface has no ring")
         owner = np.repeat(np.arange(len(sound)), np.diff(given.surfaces))
+        bent = distances > tolerances.planarity_m
         for r in np.flatnonzero(codes):
+            if bent[owner[r]] and shown[r, 1] >= 0:
+                # Edges that cross in the fitted plane say nothing of a ring that lies in no plane: 203 does.
+                continue
             sound[owner[r]] = False
             text = self._ring_text(int(codes[r]), int(r), shown[r])
             self.add(self.at(owner[r], r - given.surfaces[owner[r]]), int(codes[r]), text)
-        for s in np.flatnonzero(sound & (np.diff(given.surfaces) > 1)):
+        for s in np.flatnonzero(sound & ~bent & (np.diff(given.surfaces) > 1)):
             rings = range(given.surfaces[s], given.surfaces[s + 1])
             for code, ring, text in ring_faults([flat[given.rings[r] : given.rings[r + 1]] for r in rings]):
                 sound[s] = False
                 self.add(self.at(s, ring), code, text)
-        for s in np.flatnonzero(sound & (distances > tolerances.planarity_m)):
+        for s in np.flatnonzero(sound & bent):
             sound[s] = False
             text = f"a corner lies {distances[s]:.4f} m from the fitted plane, {tolerances.planarity_m:g} m allowed"
             self.add(self.at(s), 203, text)
