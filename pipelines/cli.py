@@ -282,6 +282,39 @@ def export(
 
 
 @app.command()
+def validate(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="CityJSON or CityJSONSeq files, or folders.")
+    ],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="REPORT", help="Write the whole report as JSON.")
+    ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", metavar="TABLE", help="Write one row per object as CSV.")
+    ] = None,
+    lod: Annotated[str | None, typer.Option("--lod", help="Only this level of detail, e.g. 2.2.")] = None,
+    snap: Annotated[float, typer.Option("--snap-m", help="Vertices nearer than this are one [m].")] = 0.001,
+    planarity: Annotated[
+        float, typer.Option("--planarity-m", help="A corner may lie this far from its plane [m].")
+    ] = 0.01,
+    normals: Annotated[
+        float, typer.Option("--normals-deg", help="A fold in a surface may turn this far [deg].")
+    ] = 20.0,
+    quiet: Quiet = False,
+) -> None:
+    """Check the geometry of any CityJSON file (ISO 19107, val3dity's codes): 0 all valid, 1 some not."""
+    from pipelines.validate import validate_paths, write_reports
+    from twin.validation.codes import Tolerances
+
+    reporter = Reporter(quiet)
+    validation = validate_paths(files, Tolerances(snap, planarity, normals), lod, reporter)
+    write_reports(validation, json_file, csv_file)
+    reporter.result({}, validation.lines())
+    if validation.exit_code:
+        raise typer.Exit(validation.exit_code)
+
+
+@app.command()
 def run(
     site: SiteArgument,
     workers: Workers = None,

@@ -18,7 +18,7 @@ HEAVY = {
     "lazrs": {"twin/io/las.py"},
     "embreex": {"twin/visibility/embree.py"},
     "wgpu": {"twin/visibility/gpu.py"},
-    "trimesh": {"twin/io/meshes.py", "twin/buildings/validate.py"},
+    "trimesh": {"twin/io/meshes.py"},
     "pyvista": {"viewers/desktop.py"},
     "vtk": {"viewers/desktop.py"},
     "open3d": {"viewers/points.py", "twin/register.py"},

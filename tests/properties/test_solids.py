@@ -12,11 +12,12 @@ from tests.building_worlds import CENTRE, FRAME, feet, hills, sampler
 from tests.tolerances import FOOT_M, PRISM_VOLUME_M3
 from twin.buildings.lod12 import reconstruct_lod12
 from twin.buildings.prism import MIN_WALL_M
-from twin.buildings.validate import check_geometry, solid_volume
 from twin.model.geometry import Geometry
 from twin.model.objects import Footprint
 from twin.model.surface import Surface
 from twin.model.triangulate import triangulate
+from twin.validation.validate import validate_geometry
+from twin.validation.volumes import solid_volume
 
 GROUND = sampler(hills)
 
@@ -51,7 +52,7 @@ def test_every_solid_is_valid_and_stands_on_the_ground(polygon, top):
         assert made.failure.reason in ("roof_below_ground", "no_terrain")
         return
     geometry = made.geometries[0]
-    assert check_geometry(geometry) == ()
+    assert validate_geometry(geometry) == ()
     low = feet(geometry)
     wanted = np.minimum(GROUND.heights(low[:, :2]), top - MIN_WALL_M)
     assert np.abs(low[:, 2] - wanted).max() < FOOT_M
@@ -79,6 +80,6 @@ def test_a_file_of_tenths_of_a_millimetre_keeps_it_valid(polygon):
     assume(made.failure is None)
     g = made.geometries[0]
     rounded = Geometry(g.kind, g.lod, np.round(g.vertices, 4), g.surfaces, g.semantics, g.shells)
-    assert check_geometry(rounded) == ()
+    assert validate_geometry(rounded) == ()
     triangles = triangulate(rounded, FRAME).signed_volume()
     assert abs(triangles - solid_volume(rounded)) < 1e-3 * max(1.0, triangles)

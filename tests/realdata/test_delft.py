@@ -11,10 +11,10 @@ import pytest
 
 from tests.command import Ended
 from tests.tolerances import DELFT_P90_M, DELFT_P90_SHARE
-from twin.buildings.validate import check_geometry
 from twin.frame import Frame
 from twin.io.cityjson import read_city
 from twin.io.crs import parse_crs
+from twin.validation.validate import validate_geometry
 
 Twin = Callable[..., Ended]
 
@@ -51,7 +51,7 @@ def test_every_footprint_ends_as_a_solid_or_a_reason(delft: Path) -> None:
     assert all(b.failure is not None for b in reasons)
     for building in solids:
         for geometry in building.geometries:
-            assert check_geometry(geometry) == (), building.id
+            assert validate_geometry(geometry) == (), building.id
 
 
 def test_p90_agrees_with_the_published_model(delft: Path, test_data: Path) -> None:

@@ -16,7 +16,6 @@ from tests.building_worlds import feet
 from tests.tolerances import DELFT_ROOF_M, DELFT_ROOF_SHARE, FOOT_M
 from twin.buildings.collect import RoofPointCollector
 from twin.buildings.lod12 import reconstruct_lod12
-from twin.buildings.validate import check_geometry, solid_volume
 from twin.frame import Frame
 from twin.model.objects import Footprint
 from twin.model.pointcloud import PointCloud
@@ -24,6 +23,8 @@ from twin.model.raster import Grid, Raster
 from twin.region import Region
 from twin.terrain.make import terrain_from_rasters
 from twin.terrain.sampler import TinSampler
+from twin.validation.validate import validate_geometry
+from twin.validation.volumes import solid_volume
 
 GROUND, ROOF, WATER = 2, 6, 9
 FOOTPRINTS = 160
@@ -78,7 +79,7 @@ def test_every_footprint_ends_as_a_valid_solid_or_with_a_reason(buildings):
     for building in buildings:
         assert (building.failure is None) == (len(building.geometries) == 1)
         for geometry in building.geometries:
-            assert check_geometry(geometry) == () and solid_volume(geometry) > 0
+            assert validate_geometry(geometry) == () and solid_volume(geometry) > 0
     assert sum(b.failure is None for b in buildings) >= 0.97 * FOOTPRINTS
 
 

@@ -94,10 +94,10 @@ def test_tree_tops_are_found_near_their_height(town: Town, points: Returns) -> N
 
 
 def test_true_solids_are_valid(town: Town) -> None:
-    from twin.buildings.validate import check_geometry
+    from twin.validation.validate import validate_geometry
 
     for building in true_buildings(town):
-        assert check_geometry(building.geometries[0]) == ()
+        assert validate_geometry(building.geometries[0]) == ()
 
 
 def test_true_volume_follows_the_ground(town: Town) -> None:

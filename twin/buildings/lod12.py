@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from twin.buildings.prism import prism, roof_is_clear
 from twin.buildings.rings import clean_polygon
 from twin.buildings.seat import GroundProfile, ground_profile
-from twin.buildings.validate import check_geometry, solid_volume
 from twin.model.objects import Building, Failure, Footprint
 from twin.terrain.sampler import TinSampler
+from twin.validation.validate import codes_of, validate_geometry
+from twin.validation.volumes import solid_volume
 
 LOD = "1.2"
 
@@ -53,7 +54,7 @@ def reconstruct_lod12(footprint: Footprint, z: NDArray[Any], sampler: TinSampler
         ``roof_below_ground``
             The roof height is below the mean ground of the outline.
         ``invalid_solid``
-            The solid did not pass ``check_geometry``; the detail has the codes.
+            The solid did not pass ``validate_geometry``; the detail has the codes.
 
         Where a roof stands above the mean ground, but a slope rises past it, the solid goes into the slope
         and ``buried_share`` says for how much of the outline.
@@ -81,9 +82,9 @@ def reconstruct_lod12(footprint: Footprint, z: NDArray[Any], sampler: TinSampler
         text = f"roof at {top:.2f} m, mean ground of the outline at {profile.mean:.2f} m"
         return _failed(footprint, known, "roof_below_ground", text)
     geometry = prism(profile, top, LOD)
-    errors = check_geometry(geometry)
+    errors = validate_geometry(geometry)
     if errors:
-        return _failed(footprint, known, "invalid_solid", ", ".join(errors))
+        return _failed(footprint, known, "invalid_solid", codes_of(errors))
     known["height_m"] = round(top - profile.lowest, DECIMALS)
     known["point_density_m2"] = round(len(heights) / area, DECIMALS)
     known["buried_share"] = round(profile.share_above(top), DECIMALS)

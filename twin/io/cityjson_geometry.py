@@ -85,10 +85,11 @@ def parse_geometry(
         raise InputError(f"geometry type {kind!r} is none of CityJSON's")
     rows = list(_surfaces(item.get("boundaries"), DEPTH[str(kind)]))
     codes = _semantics(item.get("semantics"), DEPTH[str(kind)], rows)
-    return _compact(str(kind), _lod(item), rows, codes, vertices)
+    return _compact(str(kind), lod_text(item), rows, codes, vertices)
 
 
-def _lod(item: Mapping[str, Any]) -> str:
+def lod_text(item: Mapping[str, Any]) -> str:
+    """Level of detail of a geometry as text; older files have numbers."""
     value = item.get("lod", "0")
     text = str(value)
     return text[:-2] if isinstance(value, float) and text.endswith(".0") else text
@@ -202,9 +203,16 @@ def _ring(ring: Any, vertices: NDArray[np.float64]) -> tuple[int, ...]:
     return tuple(kept) if len(kept) >= 3 else ()
 
 
-def _instance(
+def instance_matrix(
     item: Mapping[str, Any], vertices: NDArray[np.float64], templates: Templates | None
-) -> Geometry | None:
+) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
+    """Template number, anchor (3,) and matrix (4, 4) of a geometry instance.
+
+    Raises
+    ------
+    InputError
+        No such template, no single anchor, no matrix of 16 numbers.
+    """
     index, boundaries = item.get("template"), item.get("boundaries")
     try:
         matrix = np.asarray(item.get("transformationMatrix", np.eye(4).ravel().tolist()), dtype=np.float64)
@@ -212,21 +220,29 @@ def _instance(
         matrix = np.empty(0)
     fits = isinstance(index, int) and templates is not None and 0 <= index < len(templates.items)
     anchored = isinstance(boundaries, list) and len(boundaries) == 1 and isinstance(boundaries[0], int)
-    if not fits or not anchored or matrix.size != 16 or not np.isfinite(matrix).all():
+    whole = fits and anchored and matrix.size == 16 and bool(np.isfinite(matrix).all())
+    if not whole or templates is None or not isinstance(index, int) or not isinstance(boundaries, list):
         raise InputError("a geometry instance names a template, one vertex and 16 numbers")
-    if templates is None or not isinstance(index, int) or not isinstance(boundaries, list):
-        return None
     if not isinstance(templates.items[index], dict):
         raise InputError(f"template {index} is no geometry")
     if not 0 <= boundaries[0] < len(vertices):
         raise InputError(f"vertex index {boundaries[0]} is none of the {len(vertices)} vertices")
+    return index, vertices[boundaries[0]], matrix.reshape(4, 4)
+
+
+def _instance(
+    item: Mapping[str, Any], vertices: NDArray[np.float64], templates: Templates | None
+) -> Geometry | None:
+    index, anchor, matrix = instance_matrix(item, vertices, templates)
+    if templates is None:
+        return None
     shape = parse_geometry(templates.items[index], templates.vertices, None)
     if shape is None:
         return None
-    four = np.column_stack([shape.vertices, np.ones(len(shape.vertices))]) @ matrix.reshape(4, 4).T
+    four = np.column_stack([shape.vertices, np.ones(len(shape.vertices))]) @ matrix.T
     if not (four[:, 3] != 0).all():
         raise InputError("the matrix of a geometry instance sends points to infinity")
-    placed = four[:, :3] / four[:, 3:] + vertices[boundaries[0]]
+    placed = four[:, :3] / four[:, 3:] + anchor
     return Geometry(shape.kind, shape.lod, placed, shape.surfaces, shape.semantics, shape.shells)
 
 

@@ -10,7 +10,6 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from twin.buildings.outline import building_footprint
-from twin.buildings.validate import check_geometry, solid_volume
 from twin.errors import InputError
 from twin.frame import Frame
 from twin.model.geometry import Geometry, Kind
@@ -18,6 +17,8 @@ from twin.model.mesh import TriangleMesh
 from twin.model.objects import Building
 from twin.model.proposal import PlacedModel
 from twin.model.surface import Surface
+from twin.validation.validate import validate_geometry
+from twin.validation.volumes import solid_volume
 
 LOD = "3.0"
 DECIMALS = 3
@@ -138,7 +139,7 @@ def mesh_building(placed: PlacedModel, proposal_id: str) -> Building:
         codes = _semantics(TriangleMesh(mesh.frame, points, faces.astype(np.int32), codes))
     kind: Kind = "Solid" if bodies.max() == 0 else "MultiSolid"
     geometry = _triangles(kind, points, faces, (bodies, codes))
-    if check_geometry(geometry):
+    if validate_geometry(geometry):
         geometry = _triangles("MultiSurface", points, faces, (np.zeros_like(bodies), codes))
     z = points[np.unique(faces), 2]
     attributes: dict[str, Any] = {

@@ -8,11 +8,12 @@ from typing import Any
 from twin.buildings.prism import prism, roof_is_clear
 from twin.buildings.rings import clean_polygon
 from twin.buildings.seat import GroundProfile, ground_profile
-from twin.buildings.validate import check_geometry, solid_volume
 from twin.errors import InputError
 from twin.model.objects import Building
 from twin.model.proposal import Volume
 from twin.terrain.sampler import TinSampler
+from twin.validation.validate import codes_of, validate_geometry
+from twin.validation.volumes import solid_volume
 
 LOD = "1.2"
 DECIMALS = 3
@@ -66,9 +67,9 @@ def volume_building(volume: Volume, proposal_id: str, sampler: TinSampler) -> Bu
             f"({profile.lowest:.2f} to {profile.highest:.2f} m); raise 'base' or the height"
         )
     geometry = prism(profile, top, LOD)
-    errors = check_geometry(geometry)
+    errors = validate_geometry(geometry)
     if errors:
-        raise InputError(f"{where}: the footprint gives no valid solid ({', '.join(errors)}); simplify it")
+        raise InputError(f"{where}: the footprint gives no valid solid ({codes_of(errors)}); simplify it")
     area = float(polygon.area)
     attributes: dict[str, Any] = {
         "status": "proposed",

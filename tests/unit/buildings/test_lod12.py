@@ -10,9 +10,9 @@ from tests.building_worlds import CENTRE, FRAME, block, court, existing, hills, 
 from tests.tolerances import OUTLINE_M
 from twin.buildings.lod12 import reconstruct_lod12
 from twin.buildings.outline import building_footprint
-from twin.buildings.validate import check_geometry
 from twin.model.geometry import Geometry, solid
 from twin.model.objects import Building, Footprint
+from twin.validation.validate import validate_geometry
 
 
 def footprint(polygon, **attributes):
@@ -87,7 +87,7 @@ def test_a_corpus_of_bad_outlines_ends_as_solid_or_reason():
             continue
         made = reconstruct_lod12(footprint(polygon), HIGH + rng.uniform(-14, 5), ground)
         assert (made.failure is None) == (len(made.geometries) == 1), number
-        assert all(check_geometry(g) == () for g in made.geometries), number
+        assert all(validate_geometry(g) == () for g in made.geometries), number
 
 
 @pytest.mark.parametrize("polygon", [block(12, 7), court()], ids=["block", "court"])

@@ -12,9 +12,10 @@ from tests.tolerances import FOOT_M, OUTLINE_M, PRISM_VOLUME_M3
 from twin.buildings.prism import MIN_WALL_M, prism, roof_is_clear
 from twin.buildings.rings import clean_polygon
 from twin.buildings.seat import ground_profile
-from twin.buildings.validate import check_geometry, solid_volume
 from twin.model.surface import Surface
 from twin.model.triangulate import triangulate
+from twin.validation.validate import validate_geometry
+from twin.validation.volumes import solid_volume
 
 
 def made(polygon, height, top):
@@ -32,7 +33,7 @@ def test_on_a_plane_the_volume_is_area_times_mean_height(polygon):
     clean = clean_polygon(polygon)
     at = clean.centroid
     mean = float(ramp(np.array(at.x), np.array(at.y)))
-    assert check_geometry(geometry) == ()
+    assert validate_geometry(geometry) == ()
     assert solid_volume(geometry) == pytest.approx(clean.area * (top - mean), rel=2e-4, abs=PRISM_VOLUME_M3)
     assert triangulate(geometry, FRAME).signed_volume() == pytest.approx(solid_volume(geometry))
 
@@ -41,7 +42,7 @@ def test_on_a_plane_the_volume_is_area_times_mean_height(polygon):
 def test_feet_follow_the_terrain(polygon):
     geometry, _, ground = made(polygon, hills, 90.0)
     low = feet(geometry)
-    assert check_geometry(geometry) == ()
+    assert validate_geometry(geometry) == ()
     assert np.abs(low[:, 2] - ground.heights(low[:, :2])).max() < FOOT_M
 
 
@@ -65,7 +66,7 @@ def test_no_ground_face_lies_in_a_wall():
 
 def test_a_slope_that_rises_past_the_roof_buries_part_of_the_solid():
     geometry, profile, ground = made(block(30, 10, turn=0.0), ramp, 62.5)
-    assert check_geometry(geometry) == ()
+    assert validate_geometry(geometry) == ()
     low = feet(geometry)
     wanted = np.minimum(ground.heights(low[:, :2]), 62.5 - MIN_WALL_M)
     assert np.abs(low[:, 2] - wanted).max() < FOOT_M
@@ -92,7 +93,7 @@ def test_a_courtyard_that_touches_the_wall_still_gives_a_two_manifold_solid():
     polygon = shapely.Polygon(outer.exterior, [[(0, 5), (4, 7), (4, 3)]])
     assert polygon.is_valid
     geometry, _, _ = made(translate(polygon, *CENTRE), ramp, 80.0)
-    assert check_geometry(geometry) == ()
+    assert validate_geometry(geometry) == ()
 
 
 def test_two_courtyards_that_touch_each_other():
@@ -100,7 +101,7 @@ def test_two_courtyards_that_touch_each_other():
     polygon = shapely.Polygon(shapely.box(0, 0, 10, 10).exterior, holes)
     assert polygon.is_valid
     geometry, _, _ = made(translate(polygon, *CENTRE), ramp, 80.0)
-    assert check_geometry(geometry) == ()
+    assert validate_geometry(geometry) == ()
 
 
 def test_cleaning_drops_idle_vertices_and_slivers():

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests.building_worlds import FRAME
-from twin.buildings.validate import check_geometry
 from twin.errors import InputError
 from twin.massing.place import mesh_building, place_mesh
 from twin.model.proposal import PlacedModel
 from twin.model.surface import Surface
+from twin.validation.validate import validate_geometry
 
 EAST, NORTH = 732480.0, 643900.0
 BOX = np.array([[x, y, z] for z in (0, 9) for y in (0, 4) for x in (0, 6)], dtype=float)
@@ -63,7 +63,7 @@ def test_repeated_vertices_and_inward_faces_are_mended():
     loose = BOX[FACES].reshape(-1, 3)
     mesh = placed(loose, np.arange(36).reshape(-1, 3)[:, ::-1], rotation_grid_deg=77.0)
     made = mesh_building(PlacedModel("m", mesh, "m.obj"), "tower")
-    assert made.geometries[0].kind == "Solid" and check_geometry(made.geometries[0]) == ()
+    assert made.geometries[0].kind == "Solid" and validate_geometry(made.geometries[0]) == ()
     assert (made.geometries[0].semantics == Surface.ROOF).sum() == 2
 
 

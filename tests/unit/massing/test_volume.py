@@ -10,11 +10,11 @@ import shapely
 
 from tests.building_worlds import block, court, feet, hills, ramp, sampler
 from tests.tolerances import FOOT_M
-from twin.buildings.validate import check_geometry
 from twin.errors import InputError
 from twin.massing.storeys import parse_levels
 from twin.massing.volume import volume_building
 from twin.model.proposal import Volume
+from twin.validation.validate import validate_geometry
 
 BASE = Volume("base", block(14, 9), 5, 4.5, 3.2, "terrain_mean")
 
@@ -64,7 +64,7 @@ def test_identity_and_areas():
     assert (made.id, a["status"], a["proposal"], a["storeys"]) == ("tower/base", "proposed", "tower", 5)
     assert a["footprint_area_m2"] == pytest.approx(20 * 16 - 36, rel=1e-4)
     assert a["gross_floor_area_m2"] == pytest.approx(5 * a["footprint_area_m2"], rel=1e-6)
-    assert a["volume_m3"] > 0 and check_geometry(made.geometries[0]) == ()
+    assert a["volume_m3"] > 0 and validate_geometry(made.geometries[0]) == ()
 
 
 @pytest.mark.parametrize("base", ["terrain_max", 75.0])

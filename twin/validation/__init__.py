@@ -1,0 +1,1 @@
+"""Geometric validation of 3D city objects."""
