@@ -9,8 +9,9 @@ from shapely.affinity import rotate, translate
 
 from tests.building_worlds import CENTRE, FRAME, hills, ramp, sampler
 from twin.buildings.reconstruct import reconstruct
-from twin.buildings.validate import check_geometry, solid_volume
 from twin.model.objects import Footprint
+from twin.validation.validate import validate_geometry
+from twin.validation.volumes import solid_volume
 
 GROUNDS = (sampler(ramp), sampler(hills), sampler(lambda x, y: np.full(np.shape(x), 60.0)))
 
@@ -56,7 +57,7 @@ def test_random_roofs_end_valid_or_with_a_reason(seed: int) -> None:
             assert made.failure.reason in ("no_points", "too_few_points", "roof_below_ground")
             continue
         for solid in made.geometries:
-            assert check_geometry(solid) == (), (seed, k, solid.lod)
+            assert validate_geometry(solid) == (), (seed, k, solid.lod)
             assert solid_volume(solid) > 0
         assert made.geometries[-1].lod == "2.2" or made.attributes["fallback"]
         reached += made.geometries[-1].lod == "2.2"

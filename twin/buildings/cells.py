@@ -96,8 +96,7 @@ def _extended(outline: shapely.Polygon, ends: NDArray[np.float64]) -> NDArray[np
     run = ends[:, 1] - ends[:, 0]
     unit = run / np.hypot(run[:, 0], run[:, 1])[:, None]
     both = np.stack([ends[:, 0] - reach * unit, ends[:, 1] + reach * unit], axis=1)
-    lines: NDArray[np.object_] = shapely.linestrings(both)
-    return lines
+    return np.asarray(shapely.linestrings(both), dtype=object)
 
 
 def cells_of(polygons: NDArray[np.object_]) -> Cells:
@@ -121,4 +120,6 @@ def cells_of(polygons: NDArray[np.object_]) -> Cells:
     place = np.searchsorted(code[order], back)
     place = np.minimum(place, len(code) - 1)
     twin = np.where(code[order][place] == back, order[place], -1)
-    return Cells(nodes * GRID_M, edges, cell, twin, polygons)
+    return Cells(
+        nodes * GRID_M, edges.astype(np.int32), cell.astype(np.int32), twin.astype(np.int32), polygons
+    )

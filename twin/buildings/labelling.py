@@ -1,6 +1,6 @@
 """Which plane covers which cell: the least misfit of the points with the shortest borders, by alpha expansion.
 
-Boykov, Veksler and Zabih (2001): each step solves one minimum cut (Dinic 1970), exact for one label against all.
+Boykov, Veksler and Zabih (2001): each step solves one minimum cut, exact for one label against all.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from twin.buildings.cells import Cells
+from twin.buildings.mincut import source_side
 from twin.buildings.planes import RoofPlanes
 from twin.jit import njit
 
@@ -84,7 +85,7 @@ def _extent_costs(cells: Cells, xyz: NDArray[np.float64], found: RoofPlanes) -> 
     out = np.empty((len(cells), len(found.planes)))
     areas = cells.areas
     for k in range(len(found.planes)):
-        away, _ = cKDTree(xyz[found.label == k, :2]).query(marks)
+        away = np.asarray(cKDTree(xyz[found.label == k, :2]).query(marks)[0], dtype=np.float64)
         nearest = np.full(len(cells), np.inf)
         np.minimum.at(nearest, of, away)
         # The middle counts by half its distance: a cell far from the points but touching them is not theirs.
@@ -158,94 +159,9 @@ def _expansion(
             tails[i], heads[i], forth[i] = source, i, turn[i]
         else:
             tails[i], heads[i], forth[i] = i, sink, -turn[i]
-    stays = _source_side(n + 2, tails, heads, forth, back)
+    stays = source_side(n + 2, tails, heads, forth, back)
     out = label.copy()
     for i in range(n):
         if not stays[i]:
             out[i] = alpha
     return out
-
-
-@njit
-def _source_side(
-    n: int,
-    tails: NDArray[np.int32],
-    heads: NDArray[np.int32],
-    forth: NDArray[np.float64],
-    back: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Nodes on the source's side of a minimum cut; the source is node n - 2, the sink n - 1."""
-    m = len(tails)
-    first = np.zeros(n + 1, dtype=np.int32)
-    for e in range(m):
-        first[tails[e] + 1] += 1
-        first[heads[e] + 1] += 1
-    for i in range(n):
-        first[i + 1] += first[i]
-    fill = first[:n].copy()
-    arc = np.empty(2 * m, dtype=np.int32)
-    for e in range(m):
-        arc[fill[tails[e]]] = 2 * e
-        fill[tails[e]] += 1
-        arc[fill[heads[e]]] = 2 * e + 1
-        fill[heads[e]] += 1
-    room = np.empty(2 * m)
-    ends = np.empty(2 * m, dtype=np.int32)
-    for e in range(m):
-        room[2 * e], room[2 * e + 1] = forth[e], back[e]
-        ends[2 * e], ends[2 * e + 1] = heads[e], tails[e]
-    source, sink = n - 2, n - 1
-    level = np.empty(n, dtype=np.int32)
-    queue = np.empty(n, dtype=np.int32)
-    path = np.empty(n + 1, dtype=np.int32)
-    nothing = 1e-12
-    while True:
-        level[:] = -1
-        level[source] = 0
-        queue[0] = source
-        head, tail = 0, 1
-        while head < tail:
-            u = queue[head]
-            head += 1
-            for k in range(first[u], first[u + 1]):
-                a = arc[k]
-                if room[a] > nothing and level[ends[a]] < 0:
-                    level[ends[a]] = level[u] + 1
-                    queue[tail] = ends[a]
-                    tail += 1
-        if level[sink] < 0:
-            break
-        at = first[:n].copy()
-        depth, u = 0, source
-        while True:
-            if u == sink:
-                flow = np.inf
-                for i in range(depth):
-                    flow = min(flow, room[path[i]])
-                cut = 0
-                for i in range(depth - 1, -1, -1):
-                    room[path[i]] -= flow
-                    room[path[i] ^ 1] += flow
-                    if room[path[i]] <= nothing:
-                        cut = i
-                depth = cut
-                u = ends[path[cut] ^ 1]
-                continue
-            moved = False
-            while at[u] < first[u + 1]:
-                a = arc[at[u]]
-                if room[a] > nothing and level[ends[a]] == level[u] + 1:
-                    path[depth] = a
-                    depth += 1
-                    u = ends[a]
-                    moved = True
-                    break
-                at[u] += 1
-            if moved:
-                continue
-            if u == source:
-                break
-            level[u] = -1
-            depth -= 1
-            u = ends[path[depth] ^ 1]
-    return level >= 0

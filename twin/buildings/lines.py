@@ -255,7 +255,7 @@ def _merged(
     """Steps with parallel neighbours drawn together; those along the outline or a cut are left to these."""
     kept: list[NDArray[np.float64]] = []
     edge = outline.boundary
-    cut_lines = shapely.linestrings(cuts) if cuts else None
+    cut_lines = np.asarray(shapely.linestrings(cuts), dtype=object) if cuts else None
     for k in sorted({step[0] for step in steps}):
         own = sorted((s for s in steps if s[0] == k), key=lambda s: (s[1], s[2]))
         groups: list[list[tuple[int, float, float, float, int]]] = []
@@ -270,7 +270,10 @@ def _merged(
             offset = sum(s[1] * s[4] for s in group) / sum(s[4] for s in group)
             for t0, t1 in _spans([(s[2], s[3]) for s in group]):
                 ends = np.stack([offset * n + t0 * u, offset * n + t1 * u])
-                marks = shapely.points(ends[0] + np.linspace(0.1, 0.9, 5)[:, None] * (ends[1] - ends[0]))
+                marks = np.asarray(
+                    shapely.points(ends[0] + np.linspace(0.1, 0.9, 5)[:, None] * (ends[1] - ends[0])),
+                    dtype=object,
+                )
                 if (shapely.distance(marks, edge) < TOGETHER_M).all():
                     continue
                 if (

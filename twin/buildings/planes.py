@@ -90,14 +90,14 @@ def find_planes(xyz: NDArray[np.float64], density: float) -> RoofPlanes:
     if n < max(least, 4):
         return RoofPlanes(np.zeros((0, 3)), np.full(n, -1, np.int32), np.zeros(n, np.bool_))
     k = min(NEIGHBOURS + 1, n)
-    near = cKDTree(xyz).query(xyz, k)[1].astype(np.int32)[:, 1:]
+    near = np.asarray(cKDTree(xyz).query(xyz, k)[1], dtype=np.int32)[:, 1:]
     # Equal distances come in any order: by number they come in one.
     slope, rms = _local_fits(xyz, near[:, : min(FIT_NEIGHBOURS, k - 1)])
     limit = DISTANCE_M * (1.0 + 0.5 * (max(1.0, spacing_scale(density)) - 1.0))
     wall = ~(np.hypot(slope[:, 0], slope[:, 1]) < STEEPEST)
     order = np.lexsort((np.arange(n), rms)).astype(np.int32)
     label = np.full(n, -1, dtype=np.int32)
-    _grow(xyz, near, slope, wall, rms, order, (limit, COSINE, STEEPEST), least, label)
+    _grow(xyz, near, (slope, rms, wall), order, (limit, COSINE, STEEPEST), least, label)
     planes = np.zeros((0, 3))
     for _ in range(ROUNDS):
         planes = _fits(xyz, label)
@@ -186,9 +186,7 @@ def _take(sums: NDArray[np.float64], p: NDArray[np.float64]) -> None:
 def _grow(
     xyz: NDArray[np.float64],
     near: NDArray[np.int32],
-    slope: NDArray[np.float64],
-    wall: NDArray[np.bool_],
-    rms: NDArray[np.float64],
+    fits: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]],
     order: NDArray[np.int32],
     limits: tuple[float, float, float],
     least: int,
@@ -196,6 +194,7 @@ def _grow(
 ) -> None:
     """Grow regions from the flattest seed on; writes their numbers, -1 where a region stays too small."""
     reach, cosine, steepest = limits
+    slope, rms, wall = fits
     n = len(xyz)
     queue = np.empty(n, dtype=np.int32)
     tried = np.zeros(n, dtype=np.bool_)
@@ -298,7 +297,8 @@ def _error(sums: NDArray[np.float64], plane: NDArray[np.float64]) -> float:
     m = sums[0]
     cxz, cyz = sums[7] - sums[1] * sums[3] / m, sums[8] - sums[2] * sums[3] / m
     czz = sums[9] - sums[3] ** 2 / m
-    return max(0.0, czz - plane[0] * cxz - plane[1] * cyz) / (1.0 + plane[0] ** 2 + plane[1] ** 2)
+    left: float = max(0.0, czz - plane[0] * cxz - plane[1] * cyz) / (1.0 + plane[0] ** 2 + plane[1] ** 2)
+    return left
 
 
 def _joined(

@@ -122,8 +122,9 @@ def coverage(polygon: shapely.Polygon, xy: NDArray[np.float64]) -> tuple[float, 
     west, south, east, north = polygon.bounds
     x, y = np.meshgrid(np.arange(west + side / 2, east, side), np.arange(south + side / 2, north, side))
     inside = shapely.contains_xy(polygon, x, y)
-    cols, rows = ((xy - (west, south)) / side).astype(np.int64).T
-    count = np.zeros(inside.shape, dtype=np.int64)
+    cols = ((xy[:, 0] - west) / side).astype(np.int64)
+    rows = ((xy[:, 1] - south) / side).astype(np.int64)
+    count = np.zeros(x.shape, dtype=np.int64)
     fits = (rows >= 0) & (rows < count.shape[0]) & (cols >= 0) & (cols < count.shape[1])
     np.add.at(count, (rows[fits], cols[fits]), 1)
     cells = int(inside.sum())

@@ -18,10 +18,11 @@ from twin.buildings.planes import RoofPlanes, find_planes
 from twin.buildings.quality import coverage, nmad, roof_distances, roof_triangles
 from twin.buildings.rings import clean_polygon
 from twin.buildings.roofmap import RoofMap, roof_map, settle, without_slivers
-from twin.buildings.validate import check_geometry, solid_volume
 from twin.model.geometry import Geometry
 from twin.model.objects import Building, Footprint
 from twin.terrain.sampler import TinSampler
+from twin.validation.validate import codes_of, validate_geometry
+from twin.validation.volumes import solid_volume
 
 STEP_M = 3.0
 """LoD 1.3 draws parts of a roof together whose heights differ less than this, as 3DBAG does [m]."""
@@ -123,7 +124,8 @@ def thinned(points: NDArray[np.float64], density: float) -> NDArray[np.float64]:
     off = np.hypot(*(points[:, :2] / side - cell - 0.5).T)
     order = np.lexsort((np.arange(len(points)), off, cell[:, 1], cell[:, 0]))
     first = np.append(True, (np.diff(cell[order], axis=0) != 0).any(axis=1))
-    return points[np.sort(order[first])]
+    kept: NDArray[np.float64] = points[np.sort(order[first])]
+    return kept
 
 
 def _sloped(roof: _Roof, sampler: TinSampler) -> Geometry | str:
@@ -150,8 +152,8 @@ def _solid(made: RoofMap | None, roof: _Roof, sampler: TinSampler, lod: str) -> 
     built = extrude(made, sampler, roof.offset, lod)
     if built is None:
         return "roof_below_ground"
-    errors = check_geometry(built[0])
-    return ", ".join(errors) if errors else built[0]
+    faults = validate_geometry(built[0])
+    return f"invalid_solid ({codes_of(faults)})" if faults else built[0]
 
 
 def flat_parts(

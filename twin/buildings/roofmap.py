@@ -267,6 +267,7 @@ def _straightened(
 
 
 def off_line(a: tuple[float, float], b: tuple[float, float], p: tuple[float, float]) -> float:
+    """Distance of a point from the line through two others [m]."""
     dx, dy = b[0] - a[0], b[1] - a[1]
     return abs(dx * (p[1] - a[1]) - dy * (p[0] - a[0])) / max(math.hypot(dx, dy), 1e-12)
 

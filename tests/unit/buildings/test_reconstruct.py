@@ -10,9 +10,10 @@ from tests.building_worlds import FRAME, ramp, sampler
 from tests.roof_worlds import RoofWorld, corner_house, gable, hip, pinwheel, tower
 from twin.buildings.quality import roof_distances, roof_triangles
 from twin.buildings.reconstruct import STEP_M, reconstruct, thinned
-from twin.buildings.validate import check_geometry, solid_volume
 from twin.model.objects import Building, Footprint
 from twin.model.surface import Surface
+from twin.validation.validate import validate_geometry
+from twin.validation.volumes import solid_volume
 
 LEVEL = 62.0
 GROUND = sampler(lambda x, y: np.full(np.shape(x), LEVEL))
@@ -41,7 +42,7 @@ def test_known_roofs_come_back(name: str, turn: float) -> None:
     world = make(turn=turn)
     made = built(world)
     assert [g.lod for g in made.geometries] == ["1.2", "1.3", "2.2"] and "fallback" not in made.attributes
-    assert all(check_geometry(g) == () for g in made.geometries)
+    assert all(validate_geometry(g) == () for g in made.geometries)
     assert faces(made, "2.2") == planes
     assert solid_volume(made.geometries[-1]) == pytest.approx(world.volume_above(LEVEL), rel=0.005)
     exact = world.points(noise=0.0, seed=9)
@@ -85,7 +86,7 @@ def test_feet_follow_a_slope() -> None:
     ground = sampler(ramp)
     made = built(hip(), ground)
     for solid in made.geometries:
-        assert check_geometry(solid) == ()
+        assert validate_geometry(solid) == ()
         feet = np.unique(
             [
                 i
@@ -123,7 +124,7 @@ def test_scattered_points_fall_back_to_a_block() -> None:
     points = rng.uniform((west, south, 65), (east, north, 90), (400, 3))
     points = points[shapely.contains_xy(world.outline, points[:, :2])]
     made = reconstruct(Footprint("f", FRAME, world.outline), points, GROUND)
-    assert made.failure is None and check_geometry(made.geometries[-1]) == ()
+    assert made.failure is None and validate_geometry(made.geometries[-1]) == ()
     assert made.attributes["fallback"] == "no_planes" and made.attributes["lod"] == "1.2"
 
 
