@@ -108,7 +108,8 @@ def validate_file(path: Path, tolerances: Tolerances, lod: str | None = None) ->
     document = load_document(path)
     report = FileReport(path, document.version, faults=document_faults(document))
     report.broken = [
-        Finding(-1, -1, -1, -1, 901, f"{failure.id}: {failure.detail}") for failure in document.failures
+        Finding(-1, -1, -1, -1, 901, f"{failure.object_id}: {failure.detail}")
+        for failure in document.failures
     ]
     if document.version != "1.0" and document.header.get("transform") is None:
         text = f"CityJSON {document.version} needs the key 'transform', the file has none"

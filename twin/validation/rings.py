@@ -119,13 +119,13 @@ def near_segment(px: float, py: float, a: Floats, b: Floats, reach: float) -> bo
     if square > 0:
         t = min(1.0, max(0.0, ((px - a[0]) * x + (py - a[1]) * y) / square))
     dx, dy = a[0] + t * x - px, a[1] + t * y - py
-    return dx * dx + dy * dy <= reach * reach
+    return bool(dx * dx + dy * dy <= reach * reach)
 
 
 @njit
 def turn(a: Floats, b: Floats, c: Floats) -> float:
     """Twice the signed area of a triangle in the plane."""
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
 
 
 @njit

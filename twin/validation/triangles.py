@@ -55,7 +55,7 @@ def in_circle(a: Floats, b: Floats, c: Floats, d: Floats) -> float:
     ax, ay, bx, by = a[0] - d[0], a[1] - d[1], b[0] - d[0], b[1] - d[1]
     cx, cy = c[0] - d[0], c[1] - d[1]
     aa, bb, cc = ax * ax + ay * ay, bx * bx + by * by, cx * cx + cy * cy
-    return ax * (by * cc - bb * cy) - ay * (bx * cc - bb * cx) + aa * (bx * cy - by * cx)
+    return float(ax * (by * cc - bb * cy) - ay * (bx * cc - bb * cx) + aa * (bx * cy - by * cx))
 
 
 @njit

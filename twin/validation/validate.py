@@ -120,19 +120,19 @@ class _Check:
             self.add(self.at(s), 902, "the surface has no ring")
         owner = np.repeat(np.arange(len(sound)), np.diff(given.surfaces))
         bent = distances > tolerances.planarity_m
-        for r in np.flatnonzero(codes):
+        for r in np.flatnonzero(codes).tolist():
             if bent[owner[r]] and shown[r, 1] >= 0:
                 # Edges that cross in the fitted plane say nothing of a ring that lies in no plane: 203 does.
                 continue
             sound[owner[r]] = False
             text = self._ring_text(int(codes[r]), int(r), shown[r])
             self.add(self.at(owner[r], r - given.surfaces[owner[r]]), int(codes[r]), text)
-        for s in np.flatnonzero(sound & ~bent & (np.diff(given.surfaces) > 1)):
+        for s in np.flatnonzero(sound & ~bent & (np.diff(given.surfaces) > 1)).tolist():
             rings = range(given.surfaces[s], given.surfaces[s + 1])
             for code, ring, text in ring_faults([flat[given.rings[r] : given.rings[r + 1]] for r in rings]):
                 sound[s] = False
                 self.add(self.at(s, ring), code, text)
-        for s in np.flatnonzero(sound & bent):
+        for s in np.flatnonzero(sound & bent).tolist():
             sound[s] = False
             text = f"a corner lies {distances[s]:.4f} m from the fitted plane, {tolerances.planarity_m:g} m allowed"
             self.add(self.at(s), 203, text)
@@ -157,7 +157,7 @@ class _Check:
         simple = np.flatnonzero(sound & plain)
         triangles, which = triangulate_rings(flat, first[simple], last[simple])
         parts, owners = [triangles], [simple[which]]
-        for s in np.flatnonzero(sound & ~plain):
+        for s in np.flatnonzero(sound & ~plain).tolist():
             import mapbox_earcut
 
             mine = np.ascontiguousarray(flat[first[s] : last[s]])
@@ -179,7 +179,7 @@ class _Check:
         """Which surfaces have no triangle that strays from their normal."""
         limit = self.tolerances.normals_deg
         angles = deviations(self.points, self.triangles, self.owner, self.normals, self.tolerances.snap_m)
-        for s in np.flatnonzero(sound & (angles > limit)):
+        for s in np.flatnonzero(sound & (angles > limit)).tolist():
             text = f"a triangle of it is turned {angles[s]:.1f} deg from its plane, {limit:g} deg allowed"
             self.add(self.at(s), 204, text)
         return np.asarray(angles <= limit)
@@ -291,7 +291,8 @@ class _Check:
         """Whether shells that touch along edges cut the solid in pieces."""
         place, after, surface, _ = self._corners(members)
         mine = members[self.owner]
-        sixfold = np.bincount(self.owner[mine], self._sixfold(self.triangles[mine]), len(members))
+        below = self._sixfold(self.triangles[mine])
+        sixfold = np.asarray(np.bincount(self.owner[mine], below, len(members)), dtype=np.float64)
         pieces = material_pieces(self.points, place, after, surface, (self.normals, sixfold))
         if pieces > 1:
             self.add((solid, -1, -1, -1), 404, f"its shells cut the solid into {pieces} pieces")

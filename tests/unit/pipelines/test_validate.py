@@ -200,7 +200,7 @@ def test_links_to_nothing(tmp_path: Path, twin: Twin) -> None:
     model["CityObjects"]["house"]["children"].append("c")
     model["CityObjects"]["b"]["parents"].append("home")
     path = saved(tmp_path / "x.city.json", model)
-    assert set(faults(path)) == {"missing_child", "missing_parent"}
+    assert set(faults(path)) == {"missing_child", "missing_parent", "duplicate_vertices"}
     assert twin("validate", path).code == 1
 
 
