@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pipelines.console import Reporter
 from pipelines.inputs import Inputs, read_inputs
 from pipelines.provenance import HashCache, Step, forget, is_done, mark_done, step, versions
 from pipelines.site import EXISTING, Site
+from twin.buildings.measures import shared_wall_areas
 from twin.buildings.outline import building_footprint
 from twin.buildings.reconstruct import reconstruct
 from twin.errors import InputError
@@ -184,6 +185,7 @@ def make_buildings(
             done.append(one_building(footprint, xyz, sampler))
             if number % 100 == 0:
                 tick(number, len(layer.footprints))
+    done = with_shared_walls(done)
     return done, [*layer.failures, *(b.failure for b in done if b.failure is not None)]
 
 
@@ -197,6 +199,23 @@ def one_building(footprint: Footprint, xyz: np.ndarray, sampler: TinSampler) -> 
         logging.getLogger("twin").exception("building %s", footprint.id)
         failure = Failure(footprint.id, "internal_error", f"{type(error).__name__}: {error}")
         return Building(footprint.id, footprint.frame, attributes=footprint.attributes, failure=failure)
+
+
+def with_shared_walls(buildings: list[Building]) -> list[Building]:
+    """Buildings that know how much of their walls stands against neighbours."""
+    shared = shared_wall_areas(buildings)
+    out = []
+    for building, area in zip(buildings, shared, strict=True):
+        whole = building.attributes.get("area_wall_m2")
+        if building.failure is not None or whole is None:
+            out.append(building)
+            continue
+        split = {
+            "area_wall_shared_m2": round(float(area), 3),
+            "area_wall_outer_m2": round(max(0.0, float(whole) - float(area)), 3),
+        }
+        out.append(replace(building, attributes={**building.attributes, **split}))
+    return out
 
 
 def make_trees(

@@ -121,5 +121,9 @@ def cells_of(polygons: NDArray[np.object_]) -> Cells:
     place = np.minimum(place, len(code) - 1)
     twin = np.where(code[order][place] == back, order[place], -1)
     return Cells(
-        nodes * GRID_M, edges.astype(np.int32), cell.astype(np.int32), twin.astype(np.int32), polygons
+        np.asarray(nodes, dtype=np.float64) * GRID_M,
+        edges.astype(np.int32),
+        cell.astype(np.int32),
+        twin.astype(np.int32),
+        polygons,
     )

@@ -14,6 +14,7 @@ from twin.buildings.extrude import extrude
 from twin.buildings.labelling import label_cells, points_in
 from twin.buildings.lines import find_lines
 from twin.buildings.lod12 import DECIMALS, ROOF_PERCENTILE, reconstruct_lod12
+from twin.buildings.measures import solid_measures
 from twin.buildings.planes import RoofPlanes, find_planes
 from twin.buildings.quality import coverage, nmad, roof_distances, roof_triangles
 from twin.buildings.rings import clean_polygon
@@ -88,6 +89,9 @@ def reconstruct(footprint: Footprint, points: NDArray[np.float64], sampler: TinS
             geometries.append(made)
         notes.update(_roof_notes(roof))
     notes.update(_fit_notes(geometries[-1], polygon, points))
+    notes.update(solid_measures(geometries[-1], float(block.attributes["h_ground_mean"])))
+    for solid in geometries:
+        notes[f"volume_lod{solid.lod.replace('.', '')}_m3"] = round(solid_volume(solid), DECIMALS)
     return Building(
         block.id, block.frame, tuple(geometries), {**block.attributes, **notes, "lod": geometries[-1].lod}
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from twin.frame import UNKNOWN_DATUM, Frame
 from twin.io.atomic import plain, utf8, writing
 from twin.io.cityjson import TREE_KEYS
+from twin.model.faces import area_vector, slope_and_azimuth
 from twin.model.geometry import Geometry
 from twin.model.mesh import TriangleMesh
 from twin.model.objects import Building, CityObject, Tree
@@ -173,7 +174,7 @@ class _Feature:
             kept = [[ring for ring in rings[k] if ring] for k in keep]
             if number is not None:
                 kept = [[[number[v] for v in ring] for ring in surface] for surface in kept]
-            _fill(item, geometry, kept, keep)
+            _fill(item, geometry, kept, keep, self.frame)
         return self.objects
 
     def as_feature(self) -> dict[str, Any]:
@@ -197,12 +198,21 @@ def _ring(ring: list[int]) -> list[int]:
     return kept if len(kept) >= 3 else []
 
 
-def _fill(item: dict[str, Any], geometry: Geometry, rings: list[Any], keep: list[int]) -> None:
+def _fill(item: dict[str, Any], geometry: Geometry, rings: list[Any], keep: list[int], frame: Frame) -> None:
     """Boundaries and semantics of a geometry, nested as its kind asks."""
-    codes = [int(geometry.semantics[k]) for k in keep]
-    names = sorted({CITYJSON_NAMES[Surface(c)] for c in codes if Surface(c) in CITYJSON_NAMES})
-    place = {name: k for k, name in enumerate(names)}
-    values = [place.get(CITYJSON_NAMES.get(Surface(c), "")) for c in codes]
+    surfaces: list[dict[str, Any]] = []
+    place: dict[str, int] = {}
+    values: list[int | None] = []
+    for k in keep:
+        entry = _semantic(geometry, k, frame)
+        if entry is None:
+            values.append(None)
+            continue
+        key = json.dumps(entry)
+        if key not in place:
+            place[key] = len(surfaces)
+            surfaces.append(entry)
+        values.append(place[key])
     if geometry.is_solid:
         shells = [tuple(geometry.shells[k].tolist()) for k in keep]
         nested, nested_values = _nest(rings, shells), _nest(values, shells)
@@ -211,8 +221,23 @@ def _fill(item: dict[str, Any], geometry: Geometry, rings: list[Any], keep: list
         values_out: Any = nested_values[0] if single and nested_values else nested_values
     else:
         item["boundaries"], values_out = rings, values
-    if names:
-        item["semantics"] = {"surfaces": [{"type": name} for name in names], "values": values_out}
+    if surfaces:
+        item["semantics"] = {"surfaces": surfaces, "values": values_out}
+
+
+def _semantic(geometry: Geometry, face: int, frame: Frame) -> dict[str, Any] | None:
+    """Type of a face; of a roof face of a solid above LoD 1 also its slope, true azimuth and area."""
+    name = CITYJSON_NAMES.get(Surface(int(geometry.semantics[face])))
+    if name is None:
+        return None
+    if name != "RoofSurface" or not geometry.is_solid or geometry.lod < "2":
+        return {"type": name}
+    vector = area_vector(geometry, face)
+    slope, azimuth = slope_and_azimuth(vector)
+    entry = {"type": name, "slope_deg": round(slope, 2), "area_m2": round(float(np.linalg.norm(vector)), 2)}
+    if azimuth is not None:
+        entry["azimuth_true_deg"] = round(frame.azimuth_true(azimuth), 2)
+    return entry
 
 
 def _nest(rows: Sequence[Any], shells: Sequence[Any]) -> list[Any]:
