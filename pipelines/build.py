@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from pipelines import gather
 from pipelines.console import Reporter
 from pipelines.inputs import Inputs, read_inputs
 from pipelines.provenance import HashCache, Step, forget, is_done, mark_done, step, versions
 from pipelines.site import EXISTING, Site
+from pipelines.workers import map_tasks
 from twin.buildings.measures import shared_wall_areas
 from twin.buildings.outline import building_footprint
 from twin.buildings.reconstruct import reconstruct
@@ -25,6 +28,7 @@ from twin.io.cityjson import CityModel, read_city, read_citymodel
 from twin.io.cityjson_write import write_city
 from twin.io.geotiff import raster_info, read_raster, write_cog
 from twin.io.vector import read_footprints
+from twin.model.mesh import TriangleMesh
 from twin.model.objects import Building, CityObject, Failure, Footprint, Tree
 from twin.model.raster import Grid, Raster
 from twin.model.scene import Scene
@@ -178,15 +182,66 @@ def make_buildings(
     ground.notes.extend(layer.notes)
     with reporter.step("Roof points") as tick:
         points = gather.roof_points(site, inputs, ground, terrain, layer.footprints, workers, tick)
-    sampler = TinSampler(terrain.tin)
-    done: list[Building] = []
     with reporter.step("Buildings") as tick:
-        for number, (footprint, xyz) in enumerate(zip(layer.footprints, points, strict=True), start=1):
-            done.append(one_building(footprint, xyz, sampler))
-            if number % 100 == 0:
-                tick(number, len(layer.footprints))
+        jobs, order = building_jobs(layer.footprints, points, terrain.tin)
+        parts = map_tasks(build_batch, jobs, workers if len(jobs) > FEW_BATCHES else 1, tick)
+    found = [building for part in parts for building in part]
+    done = [found[k] for k in np.argsort(order)]
     done = with_shared_walls(done)
     return done, [*layer.failures, *(b.failure for b in done if b.failure is not None)]
+
+
+BATCH = 64
+"""Buildings of one job; the same for any number of workers, so that the bytes are."""
+FEW_BATCHES = 3
+"""So few are done sooner than other processes start."""
+AROUND_M = 2.0
+"""Terrain around the outlines of a job that goes with it [m]."""
+
+Job = tuple[list[Footprint], list[NDArray[np.float64]], TriangleMesh]
+
+
+def building_jobs(
+    footprints: Sequence[Footprint], points: Sequence[NDArray[np.float64]], tin: TriangleMesh
+) -> tuple[list[Job], list[int]]:
+    """Footprints in batches of neighbours with their points and the terrain under them, and the place of each."""
+    order = neighbours_first(np.array([f.polygon.bounds for f in footprints]).reshape(-1, 4)[:, :2])
+    corners = tin.vertices[tin.faces][:, :, :2]
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    jobs: list[Job] = []
+    for start in range(0, len(order), BATCH):
+        own = order[start : start + BATCH]
+        boxes = np.array([footprints[k].polygon.bounds for k in own])
+        first, last = boxes[:, :2].min(axis=0) - AROUND_M, boxes[:, 2:].max(axis=0) + AROUND_M
+        near = ((high >= first) & (low <= last)).all(axis=1)
+        jobs.append(([footprints[k] for k in own], [points[k] for k in own], part_of(tin, near)))
+    return jobs, order
+
+
+def neighbours_first(xy: NDArray[np.float64]) -> list[int]:
+    """Places along a Morton curve: what lies together comes together; the first is the most south-western."""
+    if not len(xy):
+        return []
+    steps = np.minimum((xy - xy.min(axis=0)) / 4.0, 65535).astype(np.int64)
+    key = np.zeros(len(xy), dtype=np.int64)
+    for bit in range(16):
+        key |= ((steps[:, 0] >> bit) & 1) << (2 * bit) | ((steps[:, 1] >> bit) & 1) << (2 * bit + 1)
+    return [int(k) for k in np.lexsort((np.arange(len(xy)), key))]
+
+
+def part_of(tin: TriangleMesh, faces: NDArray[np.bool_]) -> TriangleMesh:
+    """Some faces of a mesh with their vertices; its first face where there is none."""
+    chosen = np.flatnonzero(faces) if faces.any() else np.array([0])
+    used, numbers = np.unique(tin.faces[chosen], return_inverse=True)
+    new = numbers.reshape(-1, 3).astype(np.int32)
+    return TriangleMesh(tin.frame, tin.vertices[used], new, tin.semantics[chosen])
+
+
+def build_batch(job: Job) -> list[Building]:
+    """The buildings of one job."""
+    footprints, points, tin = job
+    sampler = TinSampler(tin)
+    return [one_building(f, xyz, sampler) for f, xyz in zip(footprints, points, strict=True)]
 
 
 def one_building(footprint: Footprint, xyz: np.ndarray, sampler: TinSampler) -> Building:

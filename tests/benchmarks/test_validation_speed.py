@@ -16,7 +16,7 @@ def comb(teeth: int):
     for k in range(teeth, 0, -1):
         x = 4.0 * k
         ring += [(x, 12.0), (x - 2.5, 12.0), (x - 2.5, 5.0), (x - 4.0, 5.0)]
-    points, sides = prism(np.array(ring[:-1] + [(0.0, 5.0)]), 0.0, 9.0)
+    points, sides = prism(np.array([*ring[:-1], (0.0, 5.0)]), 0.0, 9.0)
     return boundaries(turned(points), sides)
 
 

@@ -12,10 +12,9 @@ from twin.model.mesh import TriangleMesh
 
 def newell_normal(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Normal of a ring (n, 3) by Newell's method, length = twice the area [m2]; zero where it has no area."""
-    following = np.roll(points, -1, axis=0)
-    centred, next_centred = points - points[0], following - points[0]
-    normal: NDArray[np.float64] = np.cross(centred, next_centred).sum(axis=0)
-    return normal
+    x, y, z = (points - points[0]).T
+    a, b, c = np.append(x[1:], 0.0), np.append(y[1:], 0.0), np.append(z[1:], 0.0)
+    return np.array([y @ c - z @ b, z @ a - x @ c, x @ b - y @ a])
 
 
 def triangulate_surface(vertices: NDArray[np.float64], rings: Rings) -> NDArray[np.int32]:
