@@ -195,7 +195,9 @@ def apart(points: Floats, triangles: Ints, planes: Floats, s: int, t: int) -> bo
         above, below, own = 0, 0, 0
         for m in range(3):
             v = triangles[s, m]
-            if v == triangles[t, 0] or v == triangles[t, 1] or v == triangles[t, 2]:
+            # A common vertex lies in the plane: each in the triangle's own, two in that of a side.
+            first, second = triangles[t, k % 3], triangles[t, (k + 1) % 3]
+            if v == first or v == second or (k == 3 and v == triangles[t, 2]):
                 own += 1
                 continue
             d = (
