@@ -197,7 +197,7 @@ def apart(points: Floats, triangles: Ints, planes: Floats, s: int, t: int) -> bo
             v = triangles[s, m]
             # A common vertex lies in the plane: each in the triangle's own, two in that of a side.
             first, second = triangles[t, k % 3], triangles[t, (k + 1) % 3]
-            if v == first or v == second or (k == 3 and v == triangles[t, 2]):
+            if v in (first, second) or (k == 3 and v == triangles[t, 2]):
                 own += 1
                 continue
             d = (
