@@ -20,9 +20,9 @@ def comb(teeth: int):
     return boundaries(turned(points), sides)
 
 
-@pytest.mark.parametrize(("teeth", "limit_ms"), [(7, 3.0), (24, 6.0), (125, 40.0)])
+@pytest.mark.parametrize(("teeth", "limit_ms"), [(7, 3.0), (24, 10.0), (125, 100.0)])
 def test_a_building(benchmark: BenchmarkFixture, teeth: int, limit_ms: float) -> None:
-    """30 faces in 3 ms at most, warm; a hundred in 6 ms; 500 faces (2,000 triangles) in 40 ms."""
+    """30 faces in 3 ms at most, warm; a hundred in 10 ms; 500 faces (2,000 triangles) in 100 ms."""
     world = comb(teeth)
     assert validate_geometry(world) == ()
     benchmark.pedantic(validate_geometry, args=(world,), rounds=30, warmup_rounds=3)

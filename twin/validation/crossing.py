@@ -166,6 +166,56 @@ def meet(points: Floats, t1: Ints, t2: Ints, mode: int, snap: float) -> bool:
 
 
 @njit
+def planes_of(points: Floats, triangles: Ints) -> Floats:
+    """Planes of each triangle as unit normal and offset (t, 4, 4): its own, and upright ones along its sides."""
+    planes = np.empty((len(triangles), 4, 4))
+    for t in range(len(triangles)):
+        a = points[triangles[t, 0]]
+        normal, _ = unit_normal(a, points[triangles[t, 1]], points[triangles[t, 2]])
+        for k in range(4):
+            n = normal
+            if k < 3:
+                a = points[triangles[t, k]]
+                n = np.cross(points[triangles[t, (k + 1) % 3]] - a, normal)
+                length = math.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2])
+                if length > 0:
+                    n /= length
+            planes[t, k, :3] = n
+            planes[t, k, 3] = n[0] * a[0] + n[1] * a[1] + n[2] * a[2]
+    return planes
+
+
+@njit
+def apart(points: Floats, triangles: Ints, planes: Floats, s: int, t: int) -> bool:
+    """Whether a plane of triangle t has s on its far side, but for vertices that both have.
+
+    Plain numbers only, as nearly all pairs end here. The sides' planes look outward.
+    """
+    for k in range(4):
+        above, below, own = 0, 0, 0
+        for m in range(3):
+            v = triangles[s, m]
+            # A common vertex lies in the plane: each in the triangle's own, two in that of a side.
+            first, second = triangles[t, k % 3], triangles[t, (k + 1) % 3]
+            if v in (first, second) or (k == 3 and v == triangles[t, 2]):
+                own += 1
+                continue
+            d = (
+                points[v, 0] * planes[t, k, 0]
+                + points[v, 1] * planes[t, k, 1]
+                + points[v, 2] * planes[t, k, 2]
+                - planes[t, k, 3]
+            )
+            if d > 2 * PLANE_M:
+                above += 1
+            elif d < -2 * PLANE_M:
+                below += 1
+        if own < 3 and (above + own == 3 or (k == 3 and below + own == 3)):
+            return True
+    return False
+
+
+@njit
 def contacts(points: Floats, triangles: Ints, owner: Ints, mode: int, snap: float) -> tuple[int, Ints]:
     """Pairs of triangles of different owners that meet.
 
@@ -192,6 +242,7 @@ def contacts(points: Floats, triangles: Ints, owner: Ints, mode: int, snap: floa
         for k in range(3):
             a, b, c = points[triangles[t, 0], k], points[triangles[t, 1], k], points[triangles[t, 2], k]
             low[t, k], high[t, k] = min(a, b, c) - PLANE_M, max(a, b, c) + PLANE_M
+    planes = planes_of(points, triangles)
     found, kept = 0, np.full((KEPT, 2), -1, np.int64)
     if count == 0:
         return found, kept
@@ -211,6 +262,8 @@ def contacts(points: Floats, triangles: Ints, owner: Ints, mode: int, snap: floa
             if low[t, u] > high[s, u] or low[s, u] > high[t, u]:
                 continue
             if low[t, v] > high[s, v] or low[s, v] > high[t, v] or owner[s] == owner[t]:
+                continue
+            if apart(points, triangles, planes, s, t) or apart(points, triangles, planes, t, s):
                 continue
             if meet(points, triangles[s], triangles[t], mode, snap):
                 if found < KEPT:

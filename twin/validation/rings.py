@@ -131,13 +131,6 @@ def turn(a: Floats, b: Floats, c: Floats) -> float:
 @njit
 def segments_meet(a: Floats, b: Floats, c: Floats, d: Floats) -> bool:
     """Whether the segments a-b and c-d cross or touch."""
-    if (
-        max(a[0], b[0]) < min(c[0], d[0]) - TOUCH_M
-        or max(c[0], d[0]) < min(a[0], b[0]) - TOUCH_M
-        or max(a[1], b[1]) < min(c[1], d[1]) - TOUCH_M
-        or max(c[1], d[1]) < min(a[1], b[1]) - TOUCH_M
-    ):
-        return False
     if turn(a, b, c) * turn(a, b, d) < 0 and turn(c, d, a) * turn(c, d, b) < 0:
         return True
     return (
@@ -153,13 +146,21 @@ def first_meeting(flat: Floats) -> tuple[int, int]:
     """Numbers of two edges of a ring (n, 2) that meet away from a common corner; (-1, -1) where it is simple."""
     n = len(flat)
     for i in range(n):
-        a, b = flat[i], flat[(i + 1) % n]
+        after = (i + 1) % n
+        low_x, high_x = min(flat[i, 0], flat[after, 0]) - TOUCH_M, max(flat[i, 0], flat[after, 0]) + TOUCH_M
+        low_y, high_y = min(flat[i, 1], flat[after, 1]) - TOUCH_M, max(flat[i, 1], flat[after, 1]) + TOUCH_M
         for j in range(i + 1, n):
-            c, d = flat[j], flat[(j + 1) % n]
+            m = (j + 1) % n
+            # Plain numbers first: most pairs end here.
+            if (flat[j, 0] < low_x and flat[m, 0] < low_x) or (flat[j, 0] > high_x and flat[m, 0] > high_x):
+                continue
+            if (flat[j, 1] < low_y and flat[m, 1] < low_y) or (flat[j, 1] > high_y and flat[m, 1] > high_y):
+                continue
+            a, b, c, d = flat[i], flat[after], flat[j], flat[m]
             if j == i + 1:
                 if near_segment(d[0], d[1], a, b, TOUCH_M) or near_segment(a[0], a[1], c, d, TOUCH_M):
                     return i, j
-            elif (j + 1) % n == i:
+            elif m == i:
                 if near_segment(c[0], c[1], a, b, TOUCH_M) or near_segment(b[0], b[1], c, d, TOUCH_M):
                     return i, j
             elif segments_meet(a, b, c, d):

@@ -17,13 +17,20 @@ Ints = NDArray[np.int64]
 @njit
 def is_ear(flat: Floats, before: Ints, after: Ints, i: int) -> bool:
     """Whether corner i of what is left of a ring can be cut off."""
-    a, b, c = flat[before[i]], flat[i], flat[after[i]]
-    if turn(a, b, c) <= 0:
+    ax, ay, bx, by = flat[before[i], 0], flat[before[i], 1], flat[i, 0], flat[i, 1]
+    cx, cy = flat[after[i], 0], flat[after[i], 1]
+    if (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) <= 0:
         return False
+    low, high = min(ax, bx, cx), max(ax, bx, cx)
     k = after[after[i]]
     while k != before[i]:
-        p = flat[k]
-        if turn(a, b, p) >= 0 and turn(b, c, p) >= 0 and turn(c, a, p) >= 0:
+        x, y = flat[k, 0], flat[k, 1]
+        if (
+            low <= x <= high
+            and (bx - ax) * (y - ay) - (by - ay) * (x - ax) >= 0
+            and (cx - bx) * (y - by) - (cy - by) * (x - bx) >= 0
+            and (ax - cx) * (y - cy) - (ay - cy) * (x - cx) >= 0
+        ):
             return False
         k = after[k]
     return True

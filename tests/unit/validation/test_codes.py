@@ -196,6 +196,16 @@ def test_306_a_tip_that_touches(place: Place) -> None:
     assert codes(box(place, points, sides)) == [306]
 
 
+@pytest.mark.parametrize(
+    ("apex", "expected"), [((2, 1.5, 1), []), ((2, 1.5, -1), [306]), ((9, 1.5, 1), [306])]
+)
+def test_306_faces_with_a_common_vertex(place: Place, apex: tuple[float, ...], expected: list[int]) -> None:
+    """A spire whose faces leave the box through its floor or its wall, next to the corners they begin at."""
+    points = np.vstack([CORNERS, apex])
+    sides = (*SIDES[:5], *(((a, b, 8),) for a, b in ((4, 5), (5, 6), (6, 7), (7, 4))))
+    assert codes(box(place, points, sides)) == expected
+
+
 def test_an_outline_that_passes_itself(place: Place) -> None:
     """A prism over a ring with a notch whose sides cross: its floor and roof are at fault."""
     ring = np.array([[0, 0], [6, 0], [6, 4], [4, 4], [4, 1], [2, 1], [2, 4], [0, 4]], dtype=float)
