@@ -99,13 +99,12 @@ def shared_wall_areas(buildings: Sequence[Building]) -> NDArray[np.float64]:
 
 
 def _along(
-    polygon: shapely.Polygon,
+    outline: shapely.Geometry,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Places (n, 2) along the rings of a polygon, unit directions outwards (n, 2), and the width of each (n,) [m]."""
+    """Places (n, 2) along the rings of polygons, unit directions outwards (n, 2), and the width of each (n,) [m]."""
     places, outwards, widths = [], [], []
-    polygon = shapely.orient_polygons(polygon)
-    for ring in (polygon.exterior, *polygon.interiors):
-        xy = np.asarray(ring.coords)[:, :2]
+    for ring in shapely.get_rings(shapely.orient_polygons(shapely.get_parts(outline))):
+        xy = shapely.get_coordinates(ring)
         run = np.diff(xy, axis=0)
         length = np.hypot(run[:, 0], run[:, 1])
         for a, d, size in zip(xy[:-1], run, length, strict=True):
