@@ -294,6 +294,9 @@ class FacesStudySettings(SunDays):
     irradiation: str | None = Field(
         None, max_length=300, description="'clear-sky', or an EPW file: energy of a year [kWh/m2]"
     )
+    diffuse: Literal["perez", "isotropic"] = Field(
+        "perez", description="sky of the irradiation: perez (bright around the sun and at the horizon), isotropic"
+    )
     irradiation_year: int = Field(2026, ge=1900, le=2200, description="year of clear sky and probable hours")
     sunshine_probability: list[Annotated[float, Field(ge=0, le=1)]] | None = Field(
         None,

@@ -58,7 +58,9 @@ def faces_study(
 ) -> list[Path]:
     """Solve and write one study of façades and roofs for a scenario; gives the files."""
     base, asked = run.base.scene, sun_days(run.site, settings)
-    ask = FaceAsk(settings.sky_directions, weather_of(run, settings), shining(run, settings))
+    ask = FaceAsk(
+        settings.sky_directions, weather_of(run, settings), shining(run, settings), settings.diffuse
+    )
     ids = neighbours(run, settings, scene)
     kinds = [kind for kind, wanted in (("wall", settings.walls), ("roof", settings.roofs)) if wanted]
     if not kinds:

@@ -15,8 +15,7 @@ from twin.model.arrays import readonly
 from twin.model.scene import Scene
 from twin.model.surface import Surface
 from twin.study.horizon import far_horizon
-from twin.study.irradiation import METHOD as ENERGY_METHOD
-from twin.study.irradiation import irradiation
+from twin.study.irradiation import Diffuse, energy_method, irradiation
 from twin.study.occluders import FaceTable, face_table
 from twin.study.probable import METHOD as PROBABLE_METHOD
 from twin.study.probable import Sunshine, probable_sun
@@ -140,11 +139,14 @@ class FaceAsk:
         For the irradiation, which needs the sky too.
     sunshine
         For the probable sunlight hours.
+    diffuse
+        How the brightness of the sky is spread, for the irradiation.
     """
 
     sky_directions: int = 0
     weather: Weather | None = None
     sunshine: Sunshine | None = None
+    diffuse: Diffuse = "perez"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -420,7 +422,7 @@ def sun_on_faces(
         if ask.sunshine is not None:
             probable = probable_sun(reader, len(samples), ask.sunshine, tick)
         if weather is not None and sky is not None:
-            energy = irradiation(reader, samples.normals, sky.svf_cosine, weather, tick)
+            energy = irradiation(reader, samples.normals, sky, weather, ask.diffuse, tick)
     method = {
         "quantity": "hours of direct sun on façades and roofs, clear sky, centre of the sun, cosine of incidence > 0",
         "surface_lift_m": surface_lift(table),
@@ -428,7 +430,7 @@ def sun_on_faces(
         "left_out": f"{samples.left_out} samples inside another solid or under the ground",
         "sky_directions": sky_directions,
         "probable_sun": "not asked for" if ask.sunshine is None else PROBABLE_METHOD,
-        "irradiation": "not asked for" if weather is None else f"{ENERGY_METHOD}; {weather.source}",
+        "irradiation": "not asked for" if weather is None else f"{energy_method(ask.diffuse)}; {weather.source}",
     }
     return FaceSun(
         {t.span.name: t.hours() for t in count.tallies},
