@@ -12,13 +12,15 @@ from twin.io.atomic import write_text
 
 
 def write_csv(path: Path, rows: list[Mapping[str, Any]]) -> None:
-    """A table with a header; text that a spreadsheet would run as a formula is made plain."""
+    """A table with a header of all columns that some row has; text that a spreadsheet would run as a formula is made
+    plain."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    if rows:
-        writer.writerow(rows[0].keys())
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if names:
+        writer.writerow(names)
     for row in rows:
-        writer.writerow([_cell(value) for value in row.values()])
+        writer.writerow([_cell(row.get(name)) for name in names])
     write_text(path, stream.getvalue())
 
 

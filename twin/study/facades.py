@@ -289,6 +289,17 @@ def _surfaces_of(table: FaceTable, number: int, kinds: Collection[str]) -> list[
     return out
 
 
+def walls_of(scene: Scene) -> list[tuple[FaceSurface, Any, _Plane]]:
+    """All façades of the buildings and proposals of a scene: surface, outline in its plane, plane."""
+    table = face_table(scene, trees=False, coverings=False)
+    return [
+        wall
+        for number, layer in enumerate(table.layers)
+        if layer in ("buildings", "proposals")
+        for wall in _surfaces_of(table, number, ("wall",))
+    ]
+
+
 class _Samples:
     """Collects samples surface by surface."""
 
@@ -430,7 +441,9 @@ def sun_on_faces(
         "left_out": f"{samples.left_out} samples inside another solid or under the ground",
         "sky_directions": sky_directions,
         "probable_sun": "not asked for" if ask.sunshine is None else PROBABLE_METHOD,
-        "irradiation": "not asked for" if weather is None else f"{energy_method(ask.diffuse)}; {weather.source}",
+        "irradiation": "not asked for"
+        if weather is None
+        else f"{energy_method(ask.diffuse)}; {weather.source}",
     }
     return FaceSun(
         {t.span.name: t.hours() for t in count.tallies},
