@@ -13,10 +13,12 @@ from pipelines.console import Ticker
 from pipelines.face_outputs import FacesFound, write_buildings, write_layers, write_models
 from pipelines.face_rows import building_rows, surface_rows
 from pipelines.face_rules import Rules, asked_rules, limit_words
+from pipelines.face_sheets import write_face_sheets
 from pipelines.face_windows import window_tables, window_words
 from pipelines.inputs import area_polygon
 from pipelines.profiles import about
 from pipelines.provenance import Step, versions
+from pipelines.sheets import SheetContext
 from pipelines.site import EXISTING, Site
 from pipelines.studyrun import StudyRun
 from pipelines.tables import write_csv
@@ -137,6 +139,10 @@ def faces_study(
     files.append(write_buildings(folder / "buildings.city.json", run, scene, by_building))
     files += write_models(folder, run, found)
     spans = spans_of(asked, scene.frame)
+    far = found.base.terrain.far is not None
+    method = {**sun_method(asked, spans, run.device.label, far), **found.before.method}
+    context = SheetContext(run.site, run.base, scene, run.device.label, folder.parent.name, settings)
+    files += write_face_sheets(context, found, method, folder / "plates", run.device, tick, run.threads)
     record = {
         "kind": settings.kind,
         "site": run.site.settings.site.name,
@@ -144,10 +150,7 @@ def faces_study(
         "scenario": scene.scenario,
         "scene_hash": {"existing": found.base.hash, "proposed": scene.hash},
         "settings": settings.model_dump(mode="json"),
-        "method": {
-            **sun_method(asked, spans, run.device.label, found.base.terrain.far is not None),
-            **found.before.method,
-        },
+        "method": method,
         "error_h": {span.name: span.step_min / 120.0 for span in spans},
         "profile": about(settings.profile, run.site.folder, read_toml),
         "limit": None if settings.limit is None else limit_words(settings),
