@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.face_outputs import FacesFound
-from pipelines.sheets import SheetContext, _change_entries, _hours, _ramp_entries, span_text
+from pipelines.face_rules import NAMES
+from pipelines.sheets import SheetContext, _change_entries, _hours, _outlines, _ramp_entries, span_text
+from twin.study.compare import Row
 from twin.study.facades import FaceSurface
 from twin.terrain.sampler import TinSampler
 from viewers import palette
-from viewers.face_plate import Elevation
+from viewers.face_plate import Elevation, KeyPlan
 from viewers.plate import Legend
 from viewers.words import compass_word, number
 
@@ -58,10 +60,11 @@ def elevation_sheet(
     context: SheetContext,
     found: FacesFound,
     method: Mapping[str, Any],
-    place: int,
-    facades: Sequence[tuple[FaceSurface, str]],
+    which: tuple[int, Sequence[tuple[FaceSurface, str]]],
+    rows: Sequence[Row],
 ) -> ElevationSheet:
-    """The sheet of one of the affected façades."""
+    """The sheet of one of the affected façades: its place among them, and all; ``rows`` are those of the surfaces."""
+    place, facades = which
     surface, date = facades[place]
     samples, after, language = found.samples, found.after, context.language
     if after is None:
@@ -69,7 +72,9 @@ def elevation_sheet(
     own = np.flatnonzero(samples.of == samples.surfaces.index(surface))
     cells = np.array([k for k in own if samples.cells[k] is not None], dtype=np.int64)
     old, new = found.before.hours[date], after.hours[date]
-    longest = max(1.0, float(max(old[cells].max(), new[cells].max())))
+    # The classes of the pictures of the whole study: one colour means one thing on all sheets.
+    states_ = (found.before, after, *(() if found.new_sun is None else (found.new_sun,)))
+    longest = max(1.0, *(float(state.hours[date].max(initial=0.0)) for state in states_))
     ramp = palette.hours_ramp(longest)
     change = palette.change_ramp(palette.class_width(longest))
     states = tuple(
@@ -92,9 +97,13 @@ def elevation_sheet(
     return ElevationSheet(
         f"facade-{place + 1:02d}",
         date,
-        f"{context.say('facade')} {surface.building} / {surface.number}",
+        f"{context.say('facade')} {surface.building}, {surface.kind}-{surface.number}",
         f"{context.say('azimuth')} {towards}, {span_text(context, date, method['days'][date])}",
-        (context.say("rank").format(place + 1, len(facades)), *_facts(context, found, own, date)),
+        (
+            context.say("rank").format(place + 1, len(facades)),
+            *_facts(context, found, own, date),
+            *_verdicts(context, surface, date, rows),
+        ),
         _elevation(found, surface, own, cells, states),
         legends,
     )
@@ -127,7 +136,35 @@ def _elevation(
     low = float(corners[:, 2].min())
     ground = np.column_stack([foot[:, :2] @ across[:2], np.where(known, heights, low)])
     lines = np.array([k for k in own if samples.cells[k] is None], dtype=np.int64)
-    return Elevation(outlines, states, ground, flat(samples.points[lines]))
+    gone = set(found.scene.removed)
+    key = KeyPlan(
+        np.stack([first[:2], last[:2]]),
+        (float(normal[0] / np.hypot(*normal[:2])), float(normal[1] / np.hypot(*normal[:2]))),
+        _outlines(b for b in found.base.buildings if b.id not in gone),
+        _outlines(found.scene.proposed),
+    )
+    return Elevation(outlines, states, ground, flat(samples.points[lines]), key)
+
+
+def _verdicts(context: SheetContext, surface: FaceSurface, date: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    """What the rules and the limit say of the window lines of a façade."""
+    language, out = context.language, []
+    name = f"{surface.kind}-{surface.number}"
+    for row in rows:
+        if (row["building"], row["surface"], row["date"]) != (surface.building, name, date):
+            continue
+        if row["line_m"] is None:
+            continue
+        height = f"{context.say('line_at')} {number(float(row['line_m']), 1, language)} m"
+        if row.get("verdict"):
+            out.append(f"{context.say('hours_of_sun')} {height}: {context.say(str(row['verdict']))}")
+        for metric in NAMES:
+            if row.get(f"{metric}_verdict"):
+                values = [row.get(f"{metric}_{state}_percent") for state in ("existing", "proposed")]
+                text = " → ".join(number(float(v), 1, language) for v in values if v is not None)
+                verdict = context.say(str(row[f"{metric}_verdict"]))
+                out.append(f"{metric.upper()} {height}: {text} %, {verdict}")
+    return tuple(out)
 
 
 def _facts(context: SheetContext, found: FacesFound, own: NDArray[np.int64], date: str) -> tuple[str, ...]:

@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 
 from pipelines.config import FacesStudySettings
 from pipelines.console import Ticker
+from pipelines.face_edges import edges_of_change
 from pipelines.face_elevations import affected_facades, elevation_sheet
 from pipelines.face_outputs import FacesFound
 from pipelines.sheets import SheetContext, _change_entries, _info, _ramp_entries, span_text, trees_text
+from pipelines.studyrun import StudyRun
 from pipelines.workers import map_tasks
 from twin.model.scene import Scene
 from twin.model.surface import Surface
 from twin.model.triangulate import triangulate_surface
+from twin.study.compare import Row
 from twin.study.facades import FaceSamples, FaceSun
-from twin.study.occluders import face_table
 from twin.study.picture import CELL_LIFT_M, Cells, ParallelCamera, picture_axes, render
 from twin.visibility.caster import Device
 from viewers import palette
@@ -83,20 +85,22 @@ def write_face_sheets(
     found: FacesFound,
     method: Mapping[str, Any],
     folder: Path,
-    device: Device,
+    run: StudyRun,
     tick: Ticker,
-    workers: int = 1,
+    rows: Sequence[Row],
 ) -> list[Path]:
-    """Write all sheets of a study; gives the files."""
+    """Write all sheets of a study; gives the files. ``rows`` are those of its surfaces."""
     settings = context.settings
     if not isinstance(settings, FacesStudySettings) or (not len(found.samples) and found.new is None):
         return []
     facades = affected_facades(found, settings.elevations)
-    view = _View.of(context, found, device, workers)
+    view = _View.of(context, found, run.device, run.threads)
     files: list[Path] = []
     for metric in metrics_of(context, found, method):
         files += view.sheets(metric, folder, method, [surface.building for surface, _ in facades])
-    sheets = [elevation_sheet(context, found, method, place, facades) for place in range(len(facades))]
+    sheets = [
+        elevation_sheet(context, found, method, (place, facades), rows) for place in range(len(facades))
+    ]
     words = [
         (
             sheet,
@@ -107,7 +111,7 @@ def write_face_sheets(
         for sheet in sheets
     ]
     draw = partial(_draw_elevation, folder)
-    return files + [path for some in map_tasks(draw, words, workers, tick) for path in some]
+    return files + [path for some in map_tasks(draw, words, run.threads, tick) for path in some]
 
 
 def _draw_elevation(folder: Path, task: tuple[Any, SheetInfo]) -> list[Path]:
@@ -285,7 +289,7 @@ class _View:
         made = render(bare, camera, None, PLAIN, self.device, self.threads, cells)
         rgb = np.where(made.ids[..., None] < 0, np.uint8(255), made.rgb)
         title = context.say(state) + ("" if state == "existing" else f": {context.scene.scenario}")
-        outlines = () if state == "existing" else _volume_edges(found.scene, camera)
+        outlines = () if state == "existing" else edges_of_change(found.base, found.scene, camera)
         return Axonometry(title, rgb, (), outlines)
 
     def labels(self, camera: ParallelCamera, named: Sequence[str]) -> tuple[tuple[float, float, str], ...]:
@@ -313,34 +317,12 @@ def _both(a: Cells, b: Cells) -> Cells:
     )
 
 
-def _volume_edges(scene: Scene, camera: ParallelCamera) -> tuple[NDArray[np.float64], ...]:
-    """Edges of the proposed volumes at which their faces turn, as picture points."""
-    table = face_table(replace(scene, buildings=(), trees=()), trees=False, coverings=False)
-    faces: NDArray[np.integer] = table.faces[table.in_layers("proposals")]
-    if not len(faces):
-        return ()
-    points = np.round(table.vertices, 3)
-    _, merged = np.unique(points, axis=0, return_inverse=True)
-    faces = np.reshape(merged, -1)[faces]
-    corners = np.zeros((int(merged.max()) + 1, 3))
-    corners[np.reshape(merged, -1)] = table.vertices
-    a, b, c = (corners[faces[:, k]] for k in range(3))
-    normals = np.cross(b - a, c - a)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    sides: dict[tuple[int, int], list[int]] = {}
-    for number_, face in enumerate(faces.tolist()):
-        for k in range(3):
-            pair = (face[k], face[(k + 1) % 3])
-            sides.setdefault((min(pair), max(pair)), []).append(number_)
-    sharp = [
-        pair
-        for pair, own in sorted(sides.items())
-        if len(own) != 2 or float(normals[own[0]] @ normals[own[1]]) < 0.94
-    ]
-    return tuple(camera.project(scene.frame, corners[list(pair)]) for pair in sharp)
-
-
 def _entries(metric: Metric, context: SheetContext) -> tuple[tuple[palette.Colour, str], ...]:
+    """Classes, and what has none."""
+    return (*_classes(metric, context), (PLAIN["proposed_roof"], context.say("not_studied")))
+
+
+def _classes(metric: Metric, context: SheetContext) -> tuple[tuple[palette.Colour, str], ...]:
     if metric.suffix == " h":
         return _ramp_entries(metric.ramp, context)
     limits, rows = metric.ramp.limits, []

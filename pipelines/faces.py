@@ -142,7 +142,7 @@ def faces_study(
     far = found.base.terrain.far is not None
     method = {**sun_method(asked, spans, run.device.label, far), **found.before.method}
     context = SheetContext(run.site, run.base, scene, run.device.label, folder.parent.name, settings)
-    files += write_face_sheets(context, found, method, folder / "plates", run.device, tick, run.threads)
+    files += write_face_sheets(context, found, method, folder / "plates", run, tick, rows)
     record = {
         "kind": settings.kind,
         "site": run.site.settings.site.name,

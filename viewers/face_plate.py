@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,17 @@ AXIS_MM = (15.0, 15.0, 10.0, 4.0)
 STOREY_M = 3.0
 """Distance of the lines of height in an elevation [m]."""
 GROUND: Colour = (196, 184, 164)
+_RED = tuple(c / 255 for c in PROPOSED_LINE)
+LINES: dict[str, dict[str, Any]] = {
+    "proposed": {"color": _RED, "linewidth": 0.9, "zorder": 4},
+    "hidden": {"color": _RED, "linewidth": 0.3, "alpha": 0.55, "zorder": 3},
+    "removed": {"color": _RED, "linewidth": 0.7, "linestyle": (0, (3, 2)), "zorder": 3},
+}
+"""Edges of proposed volumes that are seen, those on their far side, and edges of what goes."""
+LINE_WORDS = {"proposed": "proposed_building", "removed": "removed_building"}
+FACADE_SCALES = (50, 75, 100, 125, 150, *(scale for scale in SCALES if scale > 150))
+KEY_MM = 62.0
+"""Side of the small plan that shows where a façade lies [mm]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +98,33 @@ class Axonometry:
     labels
         Picture points [pixel] and what stands there.
     outlines
-        Lines (k, 2) of picture points [pixel]: volumes that are not drawn.
+        Kind (a key of ``LINES``) and line (k, 2) of picture points [pixel].
     """
 
     title: str
     rgb: NDArray[np.uint8]
     labels: tuple[tuple[float, float, str], ...] = ()
-    outlines: tuple[NDArray[np.float64], ...] = ()
+    outlines: tuple[tuple[str, NDArray[np.float64]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyPlan:
+    """Where a façade lies.
+
+    Parameters
+    ----------
+    facade
+        Its two ends (2, 2), local space [m].
+    outwards
+        Unit vector (2,) it faces.
+    existing, proposed
+        Outlines of buildings.
+    """
+
+    facade: NDArray[np.float64]
+    outwards: tuple[float, float]
+    existing: tuple[Any, ...]
+    proposed: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,13 +140,16 @@ class Elevation:
     ground
         (g, 2) foot of the façade: along it, height of the ground [m].
     lines
-        (l, 2) samples on window lines or windows [m].
+        (l, 2) samples on window lines [m].
+    key
+        Where it lies.
     """
 
     cells: tuple[NDArray[np.float64], ...]
     states: tuple[tuple[str, NDArray[np.integer]], ...]
     ground: NDArray[np.float64]
     lines: NDArray[np.float64]
+    key: KeyPlan
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -167,22 +201,20 @@ def write_axonometry(
             _turned_north(axes, 14.0, top - 13.0, camera, info)
             _axonometric_scale(axes, 36.0, top - 14.0, drawing.scale, camera, info)
 
-        _column(figure, legend, info, foot, _outline_legend if pictures[-1].outlines else None)
+        kinds = {kind for picture in pictures for kind, _ in picture.outlines}
+
+        def marks(axes: Any, y: float) -> None:
+            _line_legend(axes, y, kinds, info)
+
+        _column(figure, (legend,), info, foot, marks)
         return _save(figure, stem, info)
 
 
 def _picture(axes: Any, picture: Axonometry) -> None:
     height, width = picture.rgb.shape[:2]
     axes.imshow(picture.rgb, extent=(0, width, height, 0), interpolation="lanczos", aspect="auto")
-    for line in picture.outlines:
-        axes.plot(
-            line[:, 0],
-            line[:, 1],
-            color=tuple(c / 255 for c in PROPOSED_LINE),
-            linewidth=0.9,
-            linestyle=(0, (4, 2)),
-            solid_capstyle="round",
-        )
+    for kind, line in picture.outlines:
+        axes.plot(line[:, 0], line[:, 1], solid_capstyle="round", **LINES[kind])
     for x, y, text in picture.labels:
         axes.text(
             x,
@@ -191,6 +223,7 @@ def _picture(axes: Any, picture: Axonometry) -> None:
             fontsize=6.5,
             ha="center",
             va="center",
+            zorder=6,
             bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "#66666a", "linewidth": 0.3, "pad": 1.2},
         )
     axes.set_xlim(0, width)
@@ -234,7 +267,11 @@ def write_elevation(
         def foot(axes: Any, top: float) -> None:
             _scale_bar(axes, 2.0, top - 14.0, scale, info)
 
-        _column(figure, legends[0], info, foot, None, legends[1:])
+        def plan(axes: Any, y: float) -> None:
+            room = 3.0 * sum(len(_wrapped(line, 6.2, bold=False)) for line in _record(info)) + 28.0
+            _key_plan(axes, y + 3.0, MAP_MM[1] - room, elevation.key, info)
+
+        _column(figure, legends, info, foot, plan)
         return _save(figure, stem, info)
 
 
@@ -245,7 +282,7 @@ def elevation_scale(width_m: float, height_m: float, panels: int) -> tuple[int, 
         rows = -(-panels // columns)
         wide = (MAP_MM[0] - (columns - 1) * GAP_MM) / columns - AXIS_MM[0] - AXIS_MM[1]
         tall = (MAP_MM[1] - (rows - 1) * GAP_MM) / rows - HEAD_MM - AXIS_MM[2] - AXIS_MM[3]
-        for scale in SCALES:
+        for scale in FACADE_SCALES:
             if width_m * 1000 / scale <= wide and height_m * 1000 / scale <= tall:
                 if best is None or scale < best[0]:
                     best = (scale, columns)
@@ -345,11 +382,10 @@ def _title(figure: Any, left: float, bottom: float, text: str) -> None:
 
 def _column(
     figure: Any,
-    legend: Legend,
+    legends: Sequence[Legend],
     info: SheetInfo,
     foot: Any,
-    more: Any = None,
-    others: Sequence[Legend] = (),
+    more: Any,
 ) -> None:
     """Title, facts, legends, then from the bottom up: record, and what ``foot`` draws above it."""
     axes = _axes(figure, A3_MM[0] - MARGIN_MM - COLUMN_MM, MARGIN_MM, COLUMN_MM, MAP_MM[1])
@@ -363,10 +399,9 @@ def _column(
     y = _text(axes, y + 2, info.subtitle, 10, bold=True)
     for line in info.lines:
         y = _text(axes, y + 0.6, line, 8)
-    for one in (legend, *others):
-        y = _entries(axes, y + 4, one)
-    if more is not None:
-        more(axes, y + 1, info)
+    for legend in legends:
+        y = _entries(axes, y + 4, legend)
+    more(axes, y + 1)
     record = _record(info)
     top = MAP_MM[1] - 3.0 * sum(len(_wrapped(line, 6.2, bold=False)) for line in record) - 2
     foot(axes, top - 4)
@@ -392,10 +427,62 @@ def _entries(axes: Any, y: float, legend: Legend) -> float:
     return y + rows * 4.6
 
 
-def _outline_legend(axes: Any, y: float, info: SheetInfo) -> None:
-    line = tuple(c / 255 for c in PROPOSED_LINE)
-    axes.plot([0, 7], [y + 2, y + 2], color=line, linewidth=0.9, linestyle=(0, (4, 2)))
-    axes.text(9, y + 2, word("proposed_outline", info.language), fontsize=7.5, va="center")
+def _line_legend(axes: Any, y: float, kinds: Collection[str], info: SheetInfo) -> None:
+    for kind, key in LINE_WORDS.items():
+        if kind in kinds:
+            axes.plot([0, 7], [y + 2, y + 2], **LINES[kind])
+            axes.text(9, y + 2, word(key, info.language), fontsize=7.5, va="center")
+            y += 4.6
+
+
+def _key_plan(axes: Any, y: float, bottom: float, key: KeyPlan, info: SheetInfo) -> None:
+    """Where the façade lies and from where it is seen; grid north is up."""
+    from matplotlib.patches import Polygon, Rectangle
+
+    side = min(KEY_MM, bottom - y - 8.0)
+    if side < 25.0:
+        return
+    y = _text(axes, y, word("where", info.language), 9, bold=True) + 1
+    ends = np.asarray(key.facade)
+    middle = ends.mean(axis=0)
+    half = max(35.0, 1.2 * float(np.linalg.norm(ends[1] - ends[0])))
+
+    def placed(points: Any) -> NDArray[np.float64]:
+        flat = (np.asarray(points, dtype=np.float64)[:, :2] - middle) / (2 * half) * side
+        return np.column_stack([side / 2 + flat[:, 0], y + side / 2 - flat[:, 1]])
+
+    frame = Rectangle((0, y), side, side, facecolor="#f4f3ef", edgecolor=INK, linewidth=0.5, zorder=1)
+    axes.add_patch(frame)
+    for shapes, style in (
+        (key.existing, {"facecolor": "#c9c6c2", "edgecolor": "#4a4a4e", "linewidth": 0.25, "zorder": 2}),
+        (key.proposed, {"facecolor": "white", "edgecolor": _RED, "linewidth": 1.0, "zorder": 3}),
+    ):
+        for shape in shapes:
+            for part in shapely.get_parts(shape):
+                patch = Polygon(placed(part.exterior.coords), closed=True, **style)
+                axes.add_patch(patch)
+                patch.set_clip_path(frame)
+    line = placed(ends)
+    axes.plot(line[:, 0], line[:, 1], color=INK, linewidth=2.6, zorder=5, solid_capstyle="butt")
+    at = placed(middle[None] + np.array([[0.0, 0.0]]))[0]
+    out = np.array([key.outwards[0], -key.outwards[1]])
+    axes.annotate(
+        "",
+        at + 1.0 * out,
+        at + 10.0 * out,
+        arrowprops={"width": 0.9, "headwidth": 5, "headlength": 5, "color": INK},
+        zorder=6,
+    )
+    axes.annotate(
+        "",
+        (side - 5, y + 3.5),
+        (side - 5, y + 11.5),
+        arrowprops={"width": 0.8, "headwidth": 4.5, "headlength": 5, "color": INK},
+        zorder=6,
+    )
+    axes.text(side - 5, y + 14.5, "N", fontsize=7, fontweight="bold", ha="center", va="center", zorder=6)
+    scale = 2 * half * 1000 / side
+    _text(axes, y + side + 1.5, word("key_note", info.language).format(round(scale / 50) * 50), 6)
 
 
 def _turned_north(axes: Any, x: float, y: float, camera: ParallelCamera, info: SheetInfo) -> None:
@@ -419,7 +506,7 @@ def _turned_north(axes: Any, x: float, y: float, camera: ParallelCamera, info: S
     if np.hypot(*north) < 1.0:
         label = np.array([x, y]) + radius * 1.45 * np.array([north[0], -north[1]])
     axes.text(*label, "N", fontsize=9, fontweight="bold", ha="center", va="center")
-    axes.text(0, y + 12.0, word("true_north", info.language), fontsize=6, va="top")
+    axes.text(0, y + 8.6, word("true_north", info.language), fontsize=6, va="top")
 
 
 def _ground_ring(frame: Frame, camera: ParallelCamera) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -84,12 +84,13 @@ class Look:
     ----------
     sun
         Unit direction (3,) towards the sun, in the axes of the grid.
-    soft
-        How many times the light of the sky and of what is around shines.
+    sky, around
+        Light of the whole sky, and of all that is not sky: one number or one of each colour.
     """
 
     sun: NDArray[np.float64]
-    soft: float = 1.0
+    sky: NDArray[np.float32] = field(default_factory=lambda: SKY)
+    around: NDArray[np.float32] = field(default_factory=lambda: AROUND)
 
     @staticmethod
     def of(sun: NDArray[np.float64]) -> Look:
@@ -99,7 +100,9 @@ class Look:
     @staticmethod
     def even() -> Look:
         """Light without a sun: nothing casts a hard shadow that could be taken for a result."""
-        return Look(readonly(np.array([0.0, 0.0, -1.0]), np.float64), EVEN)
+        below = readonly(np.array([0.0, 0.0, -1.0]), np.float64)
+        sky, around = (np.full(3, EVEN * light.mean(), dtype=np.float32) for light in (SKY, AROUND))
+        return Look(below, sky, around)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -339,7 +342,7 @@ def light(
     painted = _paint(surfaces, sample, colour)
     facing = np.clip(sample.normals @ look.sun.astype(np.float32), 0.0, 1.0) * sunlit
     share = sky_share[:, None]
-    shine = facing[:, None] * SUN + look.soft * (share * SKY + (1.0 - share) * AROUND)
+    shine = facing[:, None] * SUN + share * look.sky + (1.0 - share) * look.around
     painted = np.union1d(painted, np.flatnonzero(surfaces.cells[sample.face]))
     # A painted value is read by its colour: light and shadow only hint at the shape.
     shine[painted] = PAINT_PLAIN + (1.0 - PAINT_PLAIN) * shine[painted]
