@@ -164,6 +164,9 @@ def _verdicts(context: SheetContext, surface: FaceSurface, date: str, rows: Sequ
                 text = " → ".join(number(float(v), 1, language) for v in values if v is not None)
                 verdict = context.say(str(row[f"{metric}_verdict"]))
                 out.append(f"{metric.upper()} {height}: {text} %, {verdict}")
+    lines = [row for row in rows if row["building"] == surface.building and row["surface"] == name]
+    if any(row["line_m"] is not None for row in lines):
+        out.append(context.say("window_points"))
     return tuple(out)
 
 
@@ -188,6 +191,4 @@ def _facts(context: SheetContext, found: FacesFound, own: NDArray[np.int64], dat
     if before.sky is not None and after.sky is not None:
         was, now = (number(mean(state.vsc), 1, language) for state in (before.sky, after.sky))
         out.append(f"VSC, {context.say('mean')}: {was} → {now} %")
-    if np.isfinite(samples.line[own]).any():
-        out.append(context.say("window_points"))
     return tuple(out)

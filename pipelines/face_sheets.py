@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipelines.config import FacesStudySettings
 from pipelines.console import Ticker
-from pipelines.face_edges import edges_of_change
+from pipelines.face_edges import edges_in_sight, edges_of_change
 from pipelines.face_elevations import affected_facades, elevation_sheet
 from pipelines.face_outputs import FacesFound
 from pipelines.sheets import SheetContext, _change_entries, _info, _ramp_entries, span_text, trees_text
@@ -24,7 +24,7 @@ from twin.model.surface import Surface
 from twin.model.triangulate import triangulate_surface
 from twin.study.compare import Row
 from twin.study.facades import FaceSamples, FaceSun
-from twin.study.picture import CELL_LIFT_M, Cells, ParallelCamera, picture_axes, render
+from twin.study.picture import CELL_LIFT_M, Cells, ParallelCamera, picture_axes, render_cells
 from twin.visibility.caster import Device
 from viewers import palette
 from viewers.face_plate import Axonometry, drawing_of, write_axonometry, write_elevation
@@ -66,6 +66,8 @@ class Metric:
         Unit after a number.
     digits
         Of its mean in words.
+    walls_only
+        Whether it says nothing of roofs.
     """
 
     key: str
@@ -78,6 +80,15 @@ class Metric:
     change: palette.Ramp
     suffix: str
     digits: int = 1
+    walls_only: bool = False
+
+    def of(self, samples: FaceSamples, state: FaceSun) -> NDArray[np.float64]:
+        """Values of samples (n,); NaN where the quantity says nothing."""
+        values: NDArray[np.float64] = self.values(state).astype(np.float64)
+        if self.walls_only:
+            roofs = [k for k, surface in enumerate(samples.surfaces) if surface.kind == "roof"]
+            values[np.isin(samples.of, roofs)] = np.nan
+        return values
 
 
 def write_face_sheets(
@@ -96,15 +107,15 @@ def write_face_sheets(
     facades = affected_facades(found, settings.elevations)
     view = _View.of(context, found, run.device, run.threads)
     files: list[Path] = []
-    for metric in metrics_of(context, found, method):
-        files += view.sheets(metric, folder, method, [surface.building for surface, _ in facades])
+    metrics = metrics_of(context, found, method)
+    files += view.sheets(metrics, folder, method, [surface.building for surface, _ in facades])
     sheets = [
         elevation_sheet(context, found, method, (place, facades), rows) for place in range(len(facades))
     ]
     words = [
         (
             sheet,
-            _sheet_info(
+            _info(
                 context, sheet.title, sheet.subtitle, sheet.lines, hours_words(context, method, sheet.date)
             ),
         )
@@ -194,10 +205,11 @@ class _Mesh:
         names = tuple(samples.surfaces[samples.of[k]].building for k in sample)
         return _Mesh(np.concatenate(vertices), np.concatenate(faces), np.array(sample, dtype=np.int64), names)
 
-    def painted(self, values: NDArray[np.floating], ramp: palette.Ramp) -> Cells:
-        """In the colours of values of the samples."""
-        colours = ramp.paint(values[None])[0, :, :3]
-        return Cells(self.vertices, self.faces, self.objects, colours[self.sample])
+    def colours(self, values: NDArray[np.floating], ramp: palette.Ramp) -> NDArray[np.uint8]:
+        """Colours (m, 3) of the faces by values of the samples; grey where there is none."""
+        painted = ramp.paint(values[None])[0]
+        painted[painted[:, 3] == 0, :3] = PLAIN[Surface.ROOF]
+        return painted[self.sample, :3]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -246,51 +258,70 @@ class _View:
         return drawing, camera
 
     def sheets(
-        self, metric: Metric, folder: Path, method: Mapping[str, Any], named: Sequence[str]
+        self, metrics: Sequence[Metric], folder: Path, method: Mapping[str, Any], named: Sequence[str]
     ) -> list[Path]:
-        """The sheet of the states, and that of the change where there are two."""
+        """For each quantity the sheet of the states, and that of the change where there are two."""
         context, found = self.context, self.found
-        words = metric_words(context, method, metric)
-        title = context.settings.title or context.say("faces_title")
-        lines = _means(context, found, metric)
         states = [("existing", found.base)] + ([("proposed", found.scene)] if found.after else [])
         drawing, camera = self.camera(len(states))
-        pictures = [self.picture(state, scene, metric, camera) for state, scene in states]
-        legend = Legend(f"{metric.title}, {metric.unit}", _entries(metric, context))
-        about = metric.title if metric.subtitle == metric.title else f"{metric.title}, {metric.subtitle}"
-        info = _sheet_info(context, title, about, lines, words)
-        files = write_axonometry(folder / metric.key, pictures, drawing, camera, legend, info)
+        made = [self.pictures(state, scene, metrics, camera) for state, scene in states]
+        files: list[Path] = []
+        for k, metric in enumerate(metrics):
+            about = metric.title if metric.subtitle == metric.title else f"{metric.title}, {metric.subtitle}"
+            legend = Legend(f"{metric.title}, {metric.unit}", _entries(metric, context))
+            info = self.info(metric, method, about)
+            pictures = [some[k] for some in made]
+            files += write_axonometry(folder / metric.key, pictures, drawing, camera, legend, info)
         if found.after is None:
             return files
         drawing, camera = self.camera(1)
-        picture = self.picture("difference", replace(found.scene, proposed=()), metric, camera)
-        picture = replace(picture, labels=self.labels(camera, named))
-        legend = Legend(
-            f"{metric.title}, {metric.change_unit}", _change_entries(context, metric.change, metric.suffix)
-        )
-        info = _sheet_info(context, title, f"{context.say('change_of')}: {about}", lines, words)
-        stem = folder / f"difference-{metric.key}"
-        return files + write_axonometry(stem, [picture], drawing, camera, legend, info)
+        changes = self.pictures("difference", replace(found.scene, proposed=()), metrics, camera)
+        names = self.labels(camera, named)
+        for metric, picture in zip(metrics, changes, strict=True):
+            entries = _change_entries(context, metric.change, metric.suffix)
+            legend = Legend(f"{metric.title}, {metric.change_unit}", entries)
+            about = metric.title if metric.subtitle == metric.title else f"{metric.title}, {metric.subtitle}"
+            info = self.info(metric, method, f"{context.say('change_of')}: {about}")
+            stem, shown = folder / f"difference-{metric.key}", replace(picture, labels=names)
+            files += write_axonometry(stem, [shown], drawing, camera, legend, info)
+        return files
 
-    def picture(self, state: str, scene: Scene, metric: Metric, camera: ParallelCamera) -> Axonometry:
-        """One state; trees are not drawn, they would hide façades."""
+    def info(self, metric: Metric, method: Mapping[str, Any], about: str) -> SheetInfo:
+        """The words of a sheet."""
+        context = self.context
+        title = context.settings.title or context.say("faces_title")
+        words = metric_words(context, method, metric)
+        return _info(context, title, about, _means(context, self.found, metric), words)
+
+    def pictures(
+        self, state: str, scene: Scene, metrics: Sequence[Metric], camera: ParallelCamera
+    ) -> list[Axonometry]:
+        """One state in the colours of each quantity; trees are not drawn, they would hide façades."""
         found, context = self.found, self.context
-        old = metric.values(found.before)
-        now = old if found.after is None else metric.values(found.after)
-        values, ramp = {
-            "existing": (old, metric.ramp),
-            "proposed": (now, metric.ramp),
-            "difference": (now - old, metric.change),
-        }[state]
-        cells = self.mesh.painted(values, ramp)
-        if state == "proposed" and self.new_mesh is not None and found.new_sun is not None:
-            cells = _both(cells, self.new_mesh.painted(metric.values(found.new_sun), ramp))
+        new = self.new_mesh if state == "proposed" else None
+        colours = []
+        for metric in metrics:
+            old = metric.of(found.samples, found.before)
+            now = old if found.after is None else metric.of(found.samples, found.after)
+            values = {"existing": old, "proposed": now, "difference": now - old}[state]
+            ramp = metric.change if state == "difference" else metric.ramp
+            painted = [self.mesh.colours(values, ramp)]
+            if new is not None and found.new is not None and found.new_sun is not None:
+                painted.append(new.colours(metric.of(found.new, found.new_sun), ramp))
+            colours.append(np.concatenate(painted))
+        cells = _cells([self.mesh] + ([] if new is None else [new]))
         bare = replace(scene, trees=())
-        made = render(bare, camera, None, PLAIN, self.device, self.threads, cells)
-        rgb = np.where(made.ids[..., None] < 0, np.uint8(255), made.rgb)
+        made = render_cells(bare, camera, PLAIN, self.device, self.threads, cells, colours)
         title = context.say(state) + ("" if state == "existing" else f": {context.scene.scenario}")
-        outlines = () if state == "existing" else edges_of_change(found.base, found.scene, camera)
-        return Axonometry(title, rgb, (), outlines)
+        outlines: tuple[tuple[str, NDArray[np.float64]], ...] = ()
+        if state == "proposed":
+            outlines = edges_in_sight(bare, camera, self.device, self.threads)
+        elif state == "difference":
+            outlines = edges_of_change(found.base, found.scene, camera)
+        return [
+            Axonometry(title, np.where(one.ids[..., None] < 0, np.uint8(255), one.rgb), (), outlines)
+            for one in made
+        ]
 
     def labels(self, camera: ParallelCamera, named: Sequence[str]) -> tuple[tuple[float, float, str], ...]:
         """Names of some buildings above their tops, as picture points."""
@@ -308,12 +339,15 @@ class _View:
         return tuple(out)
 
 
-def _both(a: Cells, b: Cells) -> Cells:
+def _cells(meshes: Sequence[_Mesh]) -> Cells:
+    """The cells of several meshes as one, without their colours."""
+    starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
+    faces = np.concatenate([mesh.faces + start for mesh, start in zip(meshes, starts[:-1], strict=True)])
     return Cells(
-        np.concatenate([a.vertices, b.vertices]),
-        np.concatenate([a.faces, np.asarray(b.faces) + len(a.vertices)]),
-        (*a.objects, *b.objects),
-        np.concatenate([a.colours, b.colours]),
+        np.concatenate([mesh.vertices for mesh in meshes]),
+        faces,
+        tuple(name for mesh in meshes for name in mesh.objects),
+        np.zeros((len(faces), 3), dtype=np.uint8),
     )
 
 
@@ -342,7 +376,7 @@ def _means(context: SheetContext, found: FacesFound, metric: Metric) -> tuple[st
     kinds = np.array([surface.kind for surface in samples.surfaces] or ["wall"])[samples.of]
     for kind, key in (("wall", "walls"), ("roof", "roofs")):
         own = (kinds == kind) & (samples.area > 0)
-        if not own.any():
+        if not own.any() or (metric.walls_only and kind == "roof"):
             continue
         texts = []
         for state in (found.before, found.after):
@@ -353,12 +387,6 @@ def _means(context: SheetContext, found: FacesFound, metric: Metric) -> tuple[st
                 texts.append(f"{number(mean, metric.digits, language)}{metric.suffix}")
         out.append(f"{context.say(key)}, {context.say('mean')}: {' → '.join(texts)}")
     return tuple(out)
-
-
-def _sheet_info(
-    context: SheetContext, title: str, subtitle: str, lines: tuple[str, ...], words: tuple[str, ...]
-) -> SheetInfo:
-    return _info(context, title, subtitle, lines, words)
 
 
 def hours_words(context: SheetContext, method: Mapping[str, Any], date: str) -> tuple[str, ...]:
@@ -396,6 +424,6 @@ def metric_words(context: SheetContext, method: Mapping[str, Any], metric: Metri
     directions = f"{number(float(method['sky_directions']), 0, context.language)} {context.say('directions')}"
     if metric.key == "vsc":
         return (context.say("vsc_method"), directions, *_common(context), engine)
-    assert isinstance(settings, FacesStudySettings)
+    sky = getattr(settings, "diffuse", "isotropic")
     weather = str(method["irradiation"]).rsplit("; ", 1)[-1]
-    return (context.say(settings.diffuse), weather, directions, *_common(context), engine)
+    return (context.say(sky), weather, directions, *_common(context), engine)

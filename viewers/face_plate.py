@@ -268,7 +268,7 @@ def write_elevation(
             _scale_bar(axes, 2.0, top - 14.0, scale, info)
 
         def plan(axes: Any, y: float) -> None:
-            room = 3.0 * sum(len(_wrapped(line, 6.2, bold=False)) for line in _record(info)) + 28.0
+            room = 3.0 * sum(len(_wrapped(line, 6.2, bold=False)) for line in _record(info)) + 34.0
             _key_plan(axes, y + 3.0, MAP_MM[1] - room, elevation.key, info)
 
         _column(figure, legends, info, foot, plan)

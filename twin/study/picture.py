@@ -308,6 +308,41 @@ def render(
         still.soften_edges()
     finally:
         caster.close()
+    return _picture(still, table, sun, device)
+
+
+def render_cells(
+    scene: Scene,
+    camera: AnyCamera,
+    palette: Mapping[Any, Colour],
+    device: Device,
+    threads: int,
+    cells: Cells,
+    colours: Sequence[NDArray[np.integer]],
+) -> list[Picture]:
+    """One picture in even light for each set of colours (m, 3) of the same cells; see ``render``."""
+    table = cells.over(face_table(scene))
+    caster = make_caster(table.triangles(), device, threads)
+    out: list[Picture] = []
+    try:
+        still: _Still | None = None
+        for some in colours:
+            surfaces = Surfaces.of(table, palette, None, some)
+            if still is None:
+                still = _Still(scene.frame, camera, surfaces, Look.even(), caster)
+                still.first_pass()
+            else:
+                still.surfaces = surfaces
+                still.shade()
+            still.soften_edges()
+            out.append(_picture(still, table, None, device))
+    finally:
+        caster.close()
+    return out
+
+
+def _picture(still: _Still, table: FaceTable, sun: SunInstant | None, device: Device) -> Picture:
+    camera = still.camera
     return Picture(
         display(still.colour.reshape(camera.height, camera.width, 3)),
         still.objects.reshape(camera.height, camera.width),
@@ -392,6 +427,11 @@ class _Still:
             self.depth[band] = np.where(hit, sample.distance, np.nan)
             self.normals[band] = sample.normals
         self.sky = sky_light(self)
+        self.shade()
+
+    def shade(self) -> None:
+        """Colours of the middles of the pixels."""
+        width = self.camera.width
         for band in self.bands(len(self.faces)):
             y, x = np.divmod(np.arange(band.start, band.stop), width)
             sample = self.sample_of(band, x + 0.5, y + 0.5)
