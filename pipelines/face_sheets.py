@@ -164,9 +164,16 @@ def metrics_of(context: SheetContext, found: FacesFound, method: Mapping[str, An
     if before.probable is not None:
         percents.append(("apsh", lambda state: state.probable[0]))  # type: ignore[index]
     for key, values in percents:
-        ramp = palette.percent_ramp(max(10.0, most(values)))
         units = say("percent_unit"), say("change_percent_unit")
-        out.append(Metric(key, say(key), say(key), *units, values, ramp, palette.even_change_ramp(5.0), " %"))
+        ramps = palette.percent_ramp(40.0), palette.even_change_ramp(5.0)
+        made = Metric(key, say(key), say(key), *units, values, *ramps, " %", walls_only=True)
+        pairs = ((found.samples, before), (found.samples, found.after), (found.new, found.new_sun))
+        tops = [
+            float(np.nanmax(made.of(samples, state), initial=0.0))
+            for samples, state in pairs
+            if samples is not None and state is not None
+        ]
+        out.append(replace(made, ramp=palette.percent_ramp(max(10.0, *tops))))
     if before.energy is not None:
 
         def energy(state: FaceSun) -> NDArray[np.float32]:
@@ -209,7 +216,8 @@ class _Mesh:
         """Colours (m, 3) of the faces by values of the samples; grey where there is none."""
         painted = ramp.paint(values[None])[0]
         painted[painted[:, 3] == 0, :3] = PLAIN[Surface.ROOF]
-        return painted[self.sample, :3]
+        colours: NDArray[np.uint8] = painted[self.sample, :3]
+        return colours
 
 
 @dataclass(frozen=True, slots=True, eq=False)
