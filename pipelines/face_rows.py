@@ -132,6 +132,7 @@ def _added_shadow(
 def sky_columns(
     before: FaceSun | None, after: FaceSun | None, which: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> Row:
+    """Irradiation, probable sun and sky of some samples before and after, as means by weight."""
     out: Row = {}
     some = before or after
     if some is not None and some.energy is not None:

@@ -497,9 +497,13 @@ def polygon_of_area(
 
 
 def _to_world(geometry: Any, frame: Frame) -> Any:
-    """World coordinates on whole millimetres."""
+    """World coordinates on whole millimetres; heights stay."""
     digits = round(-np.log10(SNAP_M))
-    return shapely.transform(geometry, lambda xy: np.round(frame.to_world(xy), digits))
+
+    def move(xyz: Any) -> Any:
+        return np.round(np.column_stack([frame.to_world(xyz[:, :2]), xyz[:, 2:]]), digits)
+
+    return shapely.transform(geometry, move, include_z=bool(shapely.has_z(geometry)))
 
 
 def write_geojson(path: Path, features: Iterable[VectorFeature], frame: Frame) -> None:
@@ -556,7 +560,7 @@ def _write_layer(path: Path, name: str, features: Sequence[VectorFeature], frame
     columns = [_column([f.id for f in features])]
     columns += [_column([f.attributes.get(key) for f in features]) for key in names]
     clash = {"layer_options": {"FID": "ogc_fid"}} if "fid" in map(str.lower, names) else {}
-    kinds = {f.geometry.geom_type for f in features}
+    kinds = {f.geometry.geom_type + (" Z" if f.geometry.has_z else "") for f in features}
     worlds = [_to_world(f.geometry, frame) for f in features]
     pyogrio.raw.write(
         str(path),

@@ -14,7 +14,7 @@ from twin.errors import InputError
 from twin.model.arrays import readonly
 from twin.model.scene import Scene
 from twin.model.surface import Surface
-from twin.study.horizon import far_horizon
+from twin.study.horizon import FarHorizon, far_horizon
 from twin.study.irradiation import Diffuse, energy_method, irradiation
 from twin.study.occluders import FaceTable, face_table
 from twin.study.probable import METHOD as PROBABLE_METHOD
@@ -379,6 +379,23 @@ def outside(samples: FaceSamples, table: FaceTable, caster: Caster) -> FaceSampl
     return samples.only(keep)
 
 
+def _sky(
+    table: FaceTable,
+    samples: FaceSamples,
+    directions: int,
+    engine: tuple[Device, int],
+    far: FarHorizon | None,
+    tick: Ticker,
+) -> SkyOfFaces:
+    caster = make_caster(table.triangles(), *engine)
+    try:
+        return sky_of_faces(
+            caster, samples.points, samples.normals, sky_of("solid_angle", directions), far, tick
+        )
+    finally:
+        caster.close()
+
+
 def sun_on_faces(
     scene: Scene,
     samples: FaceSamples,
@@ -411,19 +428,12 @@ def sun_on_faces(
     table = face_table(scene, settings.trees, coverings=False)
     count = SunCount(spans, [], len(samples), settings)
     suns = sum(len(span.instants) for span in spans)
-    more = sky_directions + (len(weather.suns) if weather else 0)
-    more += len(ask.sunshine.suns) if ask.sunshine else 0
-    tick = Ticker(progress, len(samples) * (suns + more))
-    sky: SkyOfFaces | None = None
+    for some in (weather, ask.sunshine):
+        suns += len(some.suns) if some else 0
+    tick = Ticker(progress, len(samples) * (suns + sky_directions))
     energy: NDArray[np.float32] | None = None
     probable: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
-    if sky_directions:
-        caster = make_caster(table.triangles(), device, threads)
-        try:
-            directions = sky_of("solid_angle", sky_directions)
-            sky = sky_of_faces(caster, samples.points, samples.normals, directions, far, tick)
-        finally:
-            caster.close()
+    sky = _sky(table, samples, sky_directions, (device, threads), far, tick) if sky_directions else None
     with ray_readers(scene, table, settings, device, threads) as make:
         count.run(
             ((part, make(samples.points[part], samples.normals[part], far)) for part in parts(len(samples))),
