@@ -202,15 +202,17 @@ def test_windows_and_rules(site: Path) -> None:
     cells = [row for row in rows_of(folder / "surfaces.csv") if not row["line_m"]]
     assert {row["vsc_verdict"] for row in lines} <= {"met", "not met", "too close to call"}
     assert lines and not any(row["vsc_verdict"] for row in cells), "window lines are the receptors"
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    rules = manifest["rules"]
+    error = float(rules["vsc"]["error_percentage_points"])
     kept = [row for row in lines if row["vsc_existing_percent"] and row["vsc_proposed_percent"]]
     for row in kept:
         was, now = float(row["vsc_existing_percent"]), float(row["vsc_proposed_percent"])
-        if now >= was or now > 29.0:
+        # Values of the table have three digits.
+        if now >= was or now - error > 27.01 or now - error > 0.8 * (was + error) + 0.01:
             assert row["vsc_verdict"] == "met"
-        if now < 25.0 and now < 0.7 * was:
+        elif now + error < 26.99 and now + error < 0.8 * (was - error) - 0.01:
             assert row["vsc_verdict"] == "not met"
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    rules = manifest["rules"]
     assert rules["vsc"]["applied"] and 0.05 < rules["vsc"]["error_percentage_points"] < 3.0
     assert not rules["apsh"]["applied"] and "sunshine_probability" in rules["apsh"]["why"]
     buildings = rows_of(folder / "buildings.csv")
@@ -225,7 +227,7 @@ def test_windows_and_rules(site: Path) -> None:
     )
     assert rooms["nowhere"]["existing_h"] == "" and rooms["nowhere"]["left_out"]
     used = [row for row in windows.values() if not row["reason"]]
-    assert len(used) > 8 and all(abs(float(row["moved_m"]) - 0.4) < 1e-3 for row in used)
+    assert len(used) > 8 and all(float(row["moved_m"]) < 0.402 for row in used)
     for name, room in rooms.items():
         own = [float(row["existing_h"]) for row in used if row["room"] == name and row["existing_h"]]
         if own:
