@@ -12,18 +12,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pipelines.config_base import EyeSettings, Finite, Identifier, Ring, Settings
+from pipelines.config_faces import LimitSettings, SunRuleSettings, VscRuleSettings, WindowsSettings
 from pipelines.profiles import fill_in
 from twin.errors import InputError
-
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Ring = list[tuple[Finite, Finite]]
-
-
-class Settings(BaseModel):
-    """Base of all settings: unknown keys and numbers that are not finite are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_strip_whitespace=True)
 
 
 class AreaSettings(Settings):
@@ -251,29 +243,6 @@ def _no_crowns(engine: str, trees: bool) -> None:
         )
 
 
-class LimitSettings(Settings):
-    """[limit] of a study of façades: the user's own"""
-
-    at_least_h: float | None = Field(None, gt=0, le=24, description="hours of sun that a sample needs [h]")
-    share: float = Field(
-        0.5, gt=0, le=1, description="part of the samples of a surface or line that need them"
-    )
-    kept: float | None = Field(None, gt=0, le=1, description="or this part of the share before the proposal")
-    most_shadow_h: float | None = Field(
-        None, gt=0, description="instead: most shadow that may be added over a period with daily = true [h]"
-    )
-    most_shadow_day_min: float | None = Field(None, gt=0, description="and on any day of it [min]")
-
-    @model_validator(mode="after")
-    def _one_rule(self) -> LimitSettings:
-        shadow = self.most_shadow_h is not None or self.most_shadow_day_min is not None
-        if (self.at_least_h is None) != shadow:
-            raise ValueError(
-                "give at_least_h, or most_shadow_h and/or most_shadow_day_min, one of the two rules"
-            )
-        return self
-
-
 class FacesStudySettings(SunDays):
     """studies/<id>.toml with kind = "faces": sun and sky on façades and roofs"""
 
@@ -294,6 +263,10 @@ class FacesStudySettings(SunDays):
     irradiation: str | None = Field(
         None, max_length=300, description="'clear-sky', or an EPW file: energy of a year [kWh/m2]"
     )
+    diffuse: Literal["perez", "isotropic"] = Field(
+        "perez",
+        description="sky of the irradiation: perez (bright around the sun and at the horizon), isotropic",
+    )
     irradiation_year: int = Field(2026, ge=1900, le=2200, description="year of clear sky and probable hours")
     sunshine_probability: list[Annotated[float, Field(ge=0, le=1)]] | None = Field(
         None,
@@ -303,22 +276,12 @@ class FacesStudySettings(SunDays):
     )
     around_m: float = Field(100.0, gt=0, le=5000, description="neighbours within this of what changes [m]")
     limit: LimitSettings | None = Field(None, description="a limit of your own, as a table")
+    vsc: VscRuleSettings | None = Field(None, description="rule for the VSC of window lines, as a table")
+    apsh: SunRuleSettings | None = Field(None, description="rule for the annual probable hours, as a table")
+    wpsh: SunRuleSettings | None = Field(None, description="rule for those of winter, as a table")
+    windows: WindowsSettings | None = Field(None, description="windows by room, as a table")
+    elevations: int = Field(6, ge=0, le=50, description="most affected façades with a plate of their own")
     area: AreaSettings | None = Field(None, description="which buildings; all, or those around the change")
-
-
-class EyeSettings(Settings):
-    """A standpoint: above the ground, or at an absolute height."""
-
-    east: float = Field(description="east [m]")
-    north: float = Field(description="north [m]")
-    above_ground_m: float | None = Field(None, ge=0, le=2000, description="height above ground [m]")
-    height_m: float | None = Field(None, description="height above the datum [m], instead of above_ground_m")
-
-    @model_validator(mode="after")
-    def _one_height(self) -> EyeSettings:
-        if (self.above_ground_m is None) == (self.height_m is None):
-            raise ValueError("give above_ground_m or height_m, one of the two")
-        return self
 
 
 class ViewshedStudySettings(Settings):

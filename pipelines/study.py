@@ -131,6 +131,9 @@ def study_step(run: StudyRun, study_id: str, scenario_id: str, settings: StudySe
     if isinstance(settings, FacesStudySettings) and settings.irradiation not in (None, "clear-sky"):
         path = run.site.path(str(settings.irradiation))
         inputs["weather"] = sha256_file(path) if path.is_file() else "missing"
+    if isinstance(settings, FacesStudySettings) and settings.windows is not None and settings.windows.file:
+        path = run.site.path(settings.windows.file)
+        inputs["windows"] = sha256_file(path) if path.is_file() else "missing"
     site = run.site.settings.site.model_dump(mode="json", include=SHEET_KEYS)
     values = {"study": settings.model_dump(mode="json"), "site": site}
     return step(f"study-{study_id}-{scenario_id}", inputs, values, run.device.label)

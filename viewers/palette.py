@@ -132,6 +132,18 @@ def change_ramp(width: float = 1.0) -> Ramp:
     return Ramp(tuple(limit * width for limit in limits), (*_LOSS, _NONE, *_GAIN))
 
 
+def percent_ramp(most: float) -> Ramp:
+    """Percent up to the largest value, in classes of 1, 2, 5, 10."""
+    width = next(step for step in (0.5, 1.0, 2.0, 5.0, 10.0) if most / step <= 12.0)
+    return _classes(most, width)
+
+
+def even_change_ramp(width: float) -> Ramp:
+    """Change in classes of one width to either side: loss in orange, gain in blue, within a tenth of a class none."""
+    limits = (-1000.0, -3.0, -2.0, -1.0, -0.1, 0.1, 1.0, 2.0, 3.0)
+    return Ramp(tuple(limit * width for limit in limits), (*_LOSS, _NONE, *_GAIN))
+
+
 def share_change_ramp() -> Ramp:
     """Change of a share of the sky: loss in orange, gain in blue, within 0.01 none."""
     limits = (-1.0, -0.2, -0.1, -0.05, -0.01, 0.01, 0.05, 0.1, 0.2)

@@ -94,8 +94,53 @@ WORDS: dict[str, tuple[str, str]] = {
         "Shadows within {} m of the proposals",
     ),
     "time": ("Heure légale", "Legal time"),
+    "axonometric": (
+        "axonométrie, vue vers {}°, plongée de {}° ;\nlargeurs à l'échelle, hauteurs x {}",
+        "axonometric, towards {}°, {}° downwards;\nwidths to scale, heights x {}",
+    ),
+    "where": ("Situation", "Where it lies"),
+    "key_note": ("plan env. 1:{}, nord de la grille en haut", "plan about 1:{}, grid north up"),
+    "not_studied": ("bâti non mesuré", "not sampled"),
+    "line_at": ("à", "at"),
+    "along_facade": (
+        "le long de la façade, vue de l'extérieur [m]",
+        "along the façade, seen from outside [m]",
+    ),
+    "above_foot": ("au-dessus du pied [m]", "above its foot [m]"),
+    "facade": ("Façade", "Façade"),
+    "faces_of": ("Façades et toitures", "Façades and roofs"),
+    "faces_title": ("Ensoleillement des façades", "Sun on façades"),
+    "vsc": ("Composante verticale du ciel (VSC)", "Vertical sky component (VSC)"),
+    "irradiation": ("Irradiation annuelle", "Annual irradiation"),
+    "apsh": ("Heures probables de soleil (APSH)", "Annual probable sunlight hours (APSH)"),
+    "percent_unit": ("pour cent [%]", "percent [%]"),
+    "change_percent_unit": ("projeté - existant [points de %]", "proposed - existing [% points]"),
+    "energy_unit": ("[kWh/m²]", "[kWh/m²]"),
+    "change_energy_unit": ("projeté - existant [kWh/m²]", "proposed - existing [kWh/m²]"),
+    "change_of": ("Variation", "Change"),
+    "spacing": ("cellules de", "cells of"),
+    "points_on_face": ("points sur la face, incidence > 0", "points on the face, incidence > 0"),
+    "most_loss": ("plus grande perte", "largest loss"),
+    "area_of_facade": ("surface mesurée", "area sampled"),
+    "met": ("respecté", "met"),
+    "not met": ("non respecté", "not met"),
+    "too close to call": ("indécidable", "too close to call"),
+    "window_points": ("○ points des lignes de fenêtres", "○ points of window lines"),
+    "walls": ("façades", "façades"),
+    "roofs": ("toitures", "roofs"),
+    "vsc_method": ("ciel couvert CIE", "CIE overcast sky"),
+    "apsh_method": (
+        "soleils de l'année chaque demi-heure, pondérés par la probabilité mensuelle de soleil",
+        "suns of the year each half hour, weighted by the monthly probability of sunshine",
+    ),
+    "rank": ("Façade la plus touchée no {} sur {}", "Most affected façade no {} of {}"),
+    "profile": ("profil", "profile"),
+    "perez": ("ciel de Perez (1990)", "sky of Perez (1990)"),
+    "isotropic": ("ciel isotrope", "isotropic sky"),
     "below_horizon": ("le soleil est couché", "the sun is down"),
 }
+COMPASS_FR = "nord nord-est est sud-est sud sud-ouest ouest nord-ouest".split()  # noqa: SIM905
+COMPASS_EN = "north north-east east south-east south south-west west north-west".split()  # noqa: SIM905
 MONTHS_FR = (
     "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
 )
@@ -107,6 +152,12 @@ MONTHS_EN = (
 def word(key: str, language: str) -> str:
     """The phrase of a key in ``fr`` or ``en``."""
     return WORDS[key][0 if language == "fr" else 1]
+
+
+def compass_word(azimuth_true_deg: float, language: str) -> str:
+    """The nearest of eight directions."""
+    words = COMPASS_FR if language == "fr" else COMPASS_EN
+    return words[round(azimuth_true_deg / 45.0) % 8]
 
 
 def day_text(date: dt.date, language: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pyogrio
 import pytest
 import rasterio
+import shapely
 import trimesh
 from PIL import Image
 
@@ -44,6 +45,21 @@ dates = [2026-03-29]
 animation = "webp"
 animation_every_min = 240
 """,
+    "windows": """
+kind = "faces"
+scenarios = ["plan-2030"]
+profile = "br209-2022"
+year = 2026
+spacing_m = 4.0
+step_min = 20
+sky_directions = 300
+elevations = 2
+limit = { at_least_h = 1.5, share = 0.5, levels = { minimum = 1.5, medium = 3.0, high = 4.0 } }
+[windows]
+file = "data/windows.gpkg"
+height = "above"
+points = [{ room = "nowhere", east = 732000.0, north = 643000.0, above_ground_m = 3.0 }]
+""",
     "walls": """
 kind = "faces"
 scenarios = ["plan-2030"]
@@ -70,12 +86,33 @@ def site(small_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("sky") / "site"
     shutil.copytree(small_site, folder)
+    write_windows(folder)
     for name, text in STUDIES.items():
         (folder / "studies" / f"{name}.toml").write_text(text, encoding="utf-8")
     for name in STUDIES:
         done = run_twin("study", folder, name)
         assert done.code == 0, done.text
     return folder
+
+
+def write_windows(folder: Path) -> None:
+    """A window in the middle of each large façade, 0.4 m before it; two to a room."""
+    from pipelines.build import load
+    from pipelines.site import open_site
+    from twin.io.vector import VectorFeature, write_gpkg
+    from twin.study.facades import walls_of
+    from twin.terrain.sampler import TinSampler
+
+    scene = load(open_site(folder)).scene
+    ground, features = TinSampler(scene.terrain.tin), []
+    for surface, polygon, plane in walls_of(scene):
+        if polygon.area < 60.0:
+            continue
+        at = plane.space(np.array([polygon.representative_point().coords[0]]))[0] + 0.4 * plane.normal
+        above = float(at[2] - ground.heights(at[None, :2])[0])
+        values = {"room": f"room-{surface.building}", "above": above}
+        features.append(VectorFeature(f"w{len(features)}", shapely.Point(at[:2]), values))
+    write_gpkg(folder / "data" / "windows.gpkg", {"w": features}, scene.frame)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -157,6 +194,61 @@ def test_walls(site: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     assert manifest["profile"]["status"].startswith("second-hand") and manifest["limit"]["operator"] == "<="
     assert rows_of(folder / "buildings.csv")[0]["verdict_of_best_facade"]
+
+
+def test_windows_and_rules(site: Path) -> None:
+    folder = site / "out" / "studies" / "windows" / "plan-2030"
+    lines = [row for row in rows_of(folder / "surfaces.csv") if row["line_m"]]
+    cells = [row for row in rows_of(folder / "surfaces.csv") if not row["line_m"]]
+    assert {row["vsc_verdict"] for row in lines} <= {"met", "not met", "too close to call"}
+    assert lines and not any(row["vsc_verdict"] for row in cells), "window lines are the receptors"
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    rules = manifest["rules"]
+    error = float(rules["vsc"]["error_percentage_points"])
+    kept = [row for row in lines if row["vsc_existing_percent"] and row["vsc_proposed_percent"]]
+    for row in kept:
+        was, now = float(row["vsc_existing_percent"]), float(row["vsc_proposed_percent"])
+        # Values of the table have three digits.
+        if now >= was or now - error > 27.01 or now - error > 0.8 * (was + error) + 0.01:
+            assert row["vsc_verdict"] == "met"
+        elif now + error < 26.99 and now + error < 0.8 * (was - error) - 0.01:
+            assert row["vsc_verdict"] == "not met"
+    assert rules["vsc"]["applied"] and 0.05 < rules["vsc"]["error_percentage_points"] < 3.0
+    assert not rules["apsh"]["applied"] and "sunshine_probability" in rules["apsh"]["why"]
+    buildings = rows_of(folder / "buildings.csv")
+    city = json.loads((folder / "buildings.city.json").read_text("utf-8"))
+    for row in buildings:
+        said = city["CityObjects"][row["building"]]["attributes"]
+        assert said.get("sun_2026-03-21_vsc_verdict", "") == row["vsc_verdict"]
+    windows = {row["window"]: row for row in rows_of(folder / "windows.csv")}
+    rooms = {row["room"]: row for row in rows_of(folder / "rooms.csv")}
+    assert (
+        "outside the terrain" in windows["window-1"]["reason"] or "no façade" in windows["window-1"]["reason"]
+    )
+    assert rooms["nowhere"]["existing_h"] == "" and rooms["nowhere"]["left_out"]
+    used = [row for row in windows.values() if not row["reason"]]
+    assert len(used) > 8 and all(float(row["moved_m"]) < 0.402 for row in used)
+    for name, room in rooms.items():
+        own = [float(row["existing_h"]) for row in used if row["room"] == name and row["existing_h"]]
+        if own:
+            assert max(own) - 1e-3 <= float(room["existing_h"]) <= sum(own) + 1e-3
+            hours = float(room["proposed_h"] or room["existing_h"])
+            level = room["level_proposed"] or room["level_existing"]
+            assert level == next(
+                n for h, n in ((4, "high"), (3, "medium"), (1.5, "minimum"), (0, "none")) if hours >= h
+            )
+    plates = {path.name for path in (folder / "plates").glob("*.png")}
+    assert {
+        "hours-2026-03-21.png",
+        "difference-hours-2026-03-21.png",
+        "vsc.png",
+        "difference-vsc.png",
+    } <= plates
+    assert 1 <= len([name for name in plates if name.startswith("facade-")]) <= 2
+    assert set(manifest["files"]) >= {f"plates/{name}" for name in plates} | {"rooms.csv", "windows.csv"}
+    assert all((folder / "plates" / name.replace(".png", ".pdf")).exists() for name in plates)
+    layers = pyogrio.read_info(folder / "faces.gpkg", layer="samples")["fields"]
+    assert {"line_m", "vsc_existing_percent", "vsc_proposed_percent"} <= set(layers)
 
 
 def test_a_second_run_has_nothing_to_do(site: Path) -> None:

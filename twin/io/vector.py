@@ -124,7 +124,7 @@ class VectorFeature:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Table:
+class Table:
     """What OGR gave: field values by name, WKB, feature numbers."""
 
     columns: Mapping[str, list[Any]]
@@ -238,7 +238,8 @@ def layer_crs(path: Path, info: LayerInfo, crs_text: str | None) -> CRS:
     return crs
 
 
-def _read_table(path: Path, info: LayerInfo, bounds: tuple[float, float, float, float] | None) -> _Table:
+def read_table(path: Path, info: LayerInfo, bounds: tuple[float, float, float, float] | None) -> Table:
+    """All features of a layer, or those near a box, as columns and WKB."""
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError
 
@@ -252,7 +253,7 @@ def _read_table(path: Path, info: LayerInfo, bounds: tuple[float, float, float, 
         str(name): [_plain(v, kind.startswith("OFTInteger")) for v in column]
         for name, kind, column in zip(meta["fields"], meta["ogr_types"], values, strict=True)
     }
-    return _Table(columns, list(wkb), [int(v) for v in fids])
+    return Table(columns, list(wkb), [int(v) for v in fids])
 
 
 def _plain(value: Any, whole: bool) -> Any:
@@ -268,7 +269,8 @@ def _plain(value: Any, whole: bool) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
-def _find_field(path: Path, names: Iterable[str], asked: str) -> str:
+def find_field(path: Path, names: Iterable[str], asked: str) -> str:
+    """The field of that name, or of that name in other case; InputError lists what there is."""
     names = list(names)
     same = [n for n in names if n == asked] or [n for n in names if n.lower() == asked.lower()]
     if len(same) == 1:
@@ -276,7 +278,7 @@ def _find_field(path: Path, names: Iterable[str], asked: str) -> str:
     raise InputError(f"{path}: there is no field {asked!r}; the layer has: {', '.join(names) or 'no fields'}")
 
 
-def _to_local(way: Mover, frame: Frame, geometries: Sequence[Any]) -> list[Any]:
+def to_local(way: Mover, frame: Frame, geometries: Sequence[Any]) -> list[Any]:
     """Geometries of the file's CRS in local space, in one call; None for one that cannot be moved."""
 
     def move(xy: Any) -> Any:
@@ -351,9 +353,9 @@ def read_footprints(
     info, notes = choose_layer(path, layer)
     crs = layer_crs(path, info, crs_text)
     way = mover(crs, frame, accepted_accuracy_m=accepted_accuracy_m)
-    table = _read_table(path, info, _search_bounds(area, frame, crs) if area is not None else None)
+    table = read_table(path, info, _search_bounds(area, frame, crs) if area is not None else None)
     if id_field is not None:
-        name: str | None = _find_field(path, table.columns, id_field)
+        name: str | None = find_field(path, table.columns, id_field)
     else:
         name, note = guess_id_field(table.columns)
         notes = (*notes, note)
@@ -371,7 +373,7 @@ def read_footprints(
 
 
 def _records(
-    table: _Table, id_name: str | None, way: tuple[Mover, Frame], area: Any
+    table: Table, id_name: str | None, way: tuple[Mover, Frame], area: Any
 ) -> tuple[list[OutlineRecord], list[Failure], int, list[str]]:
     """Usable features, failures, number outside the area, ids of the repaired ones."""
     records: list[OutlineRecord] = []
@@ -387,7 +389,7 @@ def _records(
             parsed[i] = parse_outline(wkb)
         except OutlineError as error:
             failures.append(Failure(labels[i], error.reason, error.detail))
-    moved = _to_local(*way, list(parsed.values()))
+    moved = to_local(*way, list(parsed.values()))
     for i, geometry in zip(parsed, moved, strict=True):
         try:
             if geometry is None:
@@ -408,7 +410,7 @@ def _records(
     return records, failures, outside, sorted(repaired)
 
 
-def _label(table: _Table, id_name: str | None, i: int) -> str:
+def _label(table: Table, id_name: str | None, i: int) -> str:
     text = id_text(table.columns[id_name][i]) if id_name is not None else ""
     return text or f"feature {table.fids[i]}"
 
@@ -435,7 +437,7 @@ def read_polygon(
     file = Path(name)
     info, _ = choose_layer(file)
     crs = layer_crs(file, info, crs_text)
-    table = _read_table(file, info, None)
+    table = read_table(file, info, None)
     ids = [_any_id(table, i) for i in range(len(table.wkb))]
     found = [i for i in range(len(ids)) if not wanted or wanted in ids[i]]
     if len(found) != 1:
@@ -444,7 +446,7 @@ def read_polygon(
         raise InputError(f"{path}: {what}; name one as {file.name}#ID; the file has: {there}")
     way = mover(crs, frame, accepted_accuracy_m=accepted_accuracy_m)
     try:
-        (moved,) = _to_local(way, frame, [parse_outline(table.wkb[found[0]])])
+        (moved,) = to_local(way, frame, [parse_outline(table.wkb[found[0]])])
         if moved is None:
             raise OutlineError("not_transformable", "a corner lies where the change of CRS has no answer")
         parts, _ = clean_parts(moved)
@@ -459,7 +461,7 @@ def _only(parts: list[shapely.Polygon], what: str) -> shapely.Polygon:
     return parts[0]
 
 
-def _any_id(table: _Table, i: int) -> list[str]:
+def _any_id(table: Table, i: int) -> list[str]:
     """Everything that may serve to name a feature: fields called like an id."""
     values = [column[i] for name, column in table.columns.items() if name.lower() in ID_FIELDS]
     return [text for text in map(id_text, values) if text] or [f"{table.fids[i]}"]
@@ -495,9 +497,13 @@ def polygon_of_area(
 
 
 def _to_world(geometry: Any, frame: Frame) -> Any:
-    """World coordinates on whole millimetres."""
+    """World coordinates on whole millimetres; heights stay."""
     digits = round(-np.log10(SNAP_M))
-    return shapely.transform(geometry, lambda xy: np.round(frame.to_world(xy), digits))
+
+    def move(xyz: Any) -> Any:
+        return np.round(np.column_stack([frame.to_world(xyz[:, :2]), xyz[:, 2:]]), digits)
+
+    return shapely.transform(geometry, move, include_z=bool(shapely.has_z(geometry)))
 
 
 def write_geojson(path: Path, features: Iterable[VectorFeature], frame: Frame) -> None:
@@ -554,7 +560,7 @@ def _write_layer(path: Path, name: str, features: Sequence[VectorFeature], frame
     columns = [_column([f.id for f in features])]
     columns += [_column([f.attributes.get(key) for f in features]) for key in names]
     clash = {"layer_options": {"FID": "ogc_fid"}} if "fid" in map(str.lower, names) else {}
-    kinds = {f.geometry.geom_type for f in features}
+    kinds = {f.geometry.geom_type + (" Z" if f.geometry.has_z else "") for f in features}
     worlds = [_to_world(f.geometry, frame) for f in features]
     pyogrio.raw.write(
         str(path),

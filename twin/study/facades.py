@@ -14,9 +14,8 @@ from twin.errors import InputError
 from twin.model.arrays import readonly
 from twin.model.scene import Scene
 from twin.model.surface import Surface
-from twin.study.horizon import far_horizon
-from twin.study.irradiation import METHOD as ENERGY_METHOD
-from twin.study.irradiation import irradiation
+from twin.study.horizon import FarHorizon, far_horizon
+from twin.study.irradiation import Diffuse, energy_method, irradiation
 from twin.study.occluders import FaceTable, face_table
 from twin.study.probable import METHOD as PROBABLE_METHOD
 from twin.study.probable import Sunshine, probable_sun
@@ -140,11 +139,14 @@ class FaceAsk:
         For the irradiation, which needs the sky too.
     sunshine
         For the probable sunlight hours.
+    diffuse
+        How the brightness of the sky is spread, for the irradiation.
     """
 
     sky_directions: int = 0
     weather: Weather | None = None
     sunshine: Sunshine | None = None
+    diffuse: Diffuse = "perez"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -287,6 +289,17 @@ def _surfaces_of(table: FaceTable, number: int, kinds: Collection[str]) -> list[
     return out
 
 
+def walls_of(scene: Scene) -> list[tuple[FaceSurface, Any, _Plane]]:
+    """All façades of the buildings and proposals of a scene: surface, outline in its plane, plane."""
+    table = face_table(scene, trees=False, coverings=False)
+    return [
+        wall
+        for number, layer in enumerate(table.layers)
+        if layer in ("buildings", "proposals")
+        for wall in _surfaces_of(table, number, ("wall",))
+    ]
+
+
 class _Samples:
     """Collects samples surface by surface."""
 
@@ -366,6 +379,23 @@ def outside(samples: FaceSamples, table: FaceTable, caster: Caster) -> FaceSampl
     return samples.only(keep)
 
 
+def _sky(
+    table: FaceTable,
+    samples: FaceSamples,
+    directions: int,
+    engine: tuple[Device, int],
+    far: FarHorizon | None,
+    tick: Ticker,
+) -> SkyOfFaces:
+    caster = make_caster(table.triangles(), *engine)
+    try:
+        return sky_of_faces(
+            caster, samples.points, samples.normals, sky_of("solid_angle", directions), far, tick
+        )
+    finally:
+        caster.close()
+
+
 def sun_on_faces(
     scene: Scene,
     samples: FaceSamples,
@@ -398,19 +428,12 @@ def sun_on_faces(
     table = face_table(scene, settings.trees, coverings=False)
     count = SunCount(spans, [], len(samples), settings)
     suns = sum(len(span.instants) for span in spans)
-    more = sky_directions + (len(weather.suns) if weather else 0)
-    more += len(ask.sunshine.suns) if ask.sunshine else 0
-    tick = Ticker(progress, len(samples) * (suns + more))
-    sky: SkyOfFaces | None = None
+    for some in (weather, ask.sunshine):
+        suns += len(some.suns) if some else 0
+    tick = Ticker(progress, len(samples) * (suns + sky_directions))
     energy: NDArray[np.float32] | None = None
     probable: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
-    if sky_directions:
-        caster = make_caster(table.triangles(), device, threads)
-        try:
-            directions = sky_of("solid_angle", sky_directions)
-            sky = sky_of_faces(caster, samples.points, samples.normals, directions, far, tick)
-        finally:
-            caster.close()
+    sky = _sky(table, samples, sky_directions, (device, threads), far, tick) if sky_directions else None
     with ray_readers(scene, table, settings, device, threads) as make:
         count.run(
             ((part, make(samples.points[part], samples.normals[part], far)) for part in parts(len(samples))),
@@ -420,7 +443,7 @@ def sun_on_faces(
         if ask.sunshine is not None:
             probable = probable_sun(reader, len(samples), ask.sunshine, tick)
         if weather is not None and sky is not None:
-            energy = irradiation(reader, samples.normals, sky.svf_cosine, weather, tick)
+            energy = irradiation(reader, samples.normals, sky, weather, ask.diffuse, tick)
     method = {
         "quantity": "hours of direct sun on façades and roofs, clear sky, centre of the sun, cosine of incidence > 0",
         "surface_lift_m": surface_lift(table),
@@ -428,7 +451,9 @@ def sun_on_faces(
         "left_out": f"{samples.left_out} samples inside another solid or under the ground",
         "sky_directions": sky_directions,
         "probable_sun": "not asked for" if ask.sunshine is None else PROBABLE_METHOD,
-        "irradiation": "not asked for" if weather is None else f"{ENERGY_METHOD}; {weather.source}",
+        "irradiation": "not asked for"
+        if weather is None
+        else f"{energy_method(ask.diffuse)}; {weather.source}",
     }
     return FaceSun(
         {t.span.name: t.hours() for t in count.tallies},

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from twin.model.arrays import readonly
 from twin.model.raster import Raster
 from twin.model.results import SunInstant
 from twin.model.scene import Scene, Status
+from twin.model.surface import Surface
 from twin.study.edges import SUBPIXELS, WEIGHTS, contrast_pixels, line_strength, outline_pixels
-from twin.study.occluders import face_table
+from twin.study.occluders import FaceTable, face_table
 from twin.study.shade import Colour, Look, Sample, Surfaces, display, light, sample_hits, sky_colours
 from twin.study.skylight import SkyLight, sky_light
 from twin.sun.position import METHOD, sun_direction_local
@@ -70,11 +71,11 @@ class Camera:
 
     def axes(self, frame: Frame) -> NDArray[np.float64]:
         """(3, 3) unit rows: right, up and forward of the picture, in the axes of the grid."""
-        bearing, pitch = np.radians(frame.azimuth_grid(self.bearing_true_deg)), np.radians(self.pitch_deg)
-        east, north = np.sin(bearing), np.cos(bearing)
-        right = np.array([north, -east, 0.0])
-        forward = np.array([east * np.cos(pitch), north * np.cos(pitch), np.sin(pitch)])
-        return np.stack([right, np.cross(right, forward), forward])
+        return picture_axes(frame, self.bearing_true_deg, self.pitch_deg)
+
+    def origins(self, frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where the rays of picture points start (3,), local space [m]."""
+        return np.array(self.eye, dtype=np.float64)
 
     def directions(self, frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Unit directions (n, 3) of picture points: x right and y down from the top left corner [pixel]."""
@@ -93,6 +94,113 @@ class Camera:
             out = np.column_stack([self.width / 2 + u / depth / reach, self.height / 2 - v / depth / reach])
         out[depth <= 0] = np.nan
         return out
+
+
+def picture_axes(frame: Frame, bearing_true_deg: float, pitch_deg: float) -> NDArray[np.float64]:
+    """(3, 3) unit rows: right, up and forward of a picture with a level horizon, in the axes of the grid."""
+    bearing, pitch = np.radians(frame.azimuth_grid(bearing_true_deg)), np.radians(pitch_deg)
+    east, north = np.sin(bearing), np.cos(bearing)
+    right = np.array([north, -east, 0.0])
+    forward = np.array([east * np.cos(pitch), north * np.cos(pitch), np.sin(pitch)])
+    return np.stack([right, np.cross(right, forward), forward])
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelCamera:
+    """A camera of parallel rays: an axonometric picture, true to scale in its plane.
+
+    Parameters
+    ----------
+    eye
+        Middle of the plane that the rays start from, local space [m]; what is to be seen lies before it.
+    bearing_true_deg, pitch_deg
+        Direction of view, as those of ``Camera`` [degree].
+    pixel_m
+        Side of a pixel [m].
+    width, height
+        Pixels.
+    """
+
+    eye: tuple[float, float, float]
+    bearing_true_deg: float
+    pitch_deg: float
+    pixel_m: float
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([*self.eye, self.bearing_true_deg]).all() and self.pixel_m > 0):
+            raise InputError(f"a parallel camera needs finite numbers and a pixel above 0 m; got {self}")
+        if not abs(self.pitch_deg) <= 89.9 or self.width < 2 or self.height < 2:
+            raise InputError(f"a pitch within 89.9 degrees and at least 2 x 2 pixels are needed; got {self}")
+
+    def axes(self, frame: Frame) -> NDArray[np.float64]:
+        """As ``Camera.axes``."""
+        return picture_axes(frame, self.bearing_true_deg, self.pitch_deg)
+
+    def origins(self, frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where the rays of picture points start (n, 3), local space [m]."""
+        right, up, _ = self.axes(frame)
+        u, v = (x - self.width / 2) * self.pixel_m, (self.height / 2 - y) * self.pixel_m
+        placed: NDArray[np.float64] = np.array(self.eye) + u[:, None] * right + v[:, None] * up
+        return placed
+
+    def directions(self, frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """As ``Camera.directions``: one for all."""
+        forward = self.axes(frame)[2]
+        return np.broadcast_to(forward, (len(x), 3)).copy()
+
+    def project(self, frame: Frame, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
+        """As ``Camera.project``."""
+        u, v, depth = self.axes(frame) @ (np.reshape(xyz, (-1, 3)) - np.array(self.eye)).T
+        out = np.column_stack([self.width / 2 + u / self.pixel_m, self.height / 2 - v / self.pixel_m])
+        out[depth <= 0] = np.nan
+        return out
+
+
+AnyCamera = Camera | ParallelCamera
+CELL_LIFT_M = 0.02
+"""How far coloured cells stand off the faces that they cover [m]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """Coloured cells upon faces of a scene.
+
+    Parameters
+    ----------
+    vertices
+        (n, 3) local space [m], already off the faces that they cover.
+    faces
+        (m, 3) int, counter-clockwise from outside.
+    objects
+        (m,) id of the object of each.
+    colours
+        (m, 3) sRGB of 0 to 255.
+    """
+
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.integer]
+    objects: Sequence[str]
+    colours: NDArray[np.integer]
+
+    def over(self, table: FaceTable) -> FaceTable:
+        """The faces of a scene, and after them the cells."""
+        place = {name: k for k, name in enumerate(table.ids)}
+        strange = sorted(set(self.objects) - set(place))
+        if strange:
+            raise InputError(f"a coloured cell lies on {strange[0]!r}, which is not in the scene")
+        return replace(
+            table,
+            vertices=np.concatenate([table.vertices, self.vertices]),
+            faces=np.concatenate([table.faces, np.asarray(self.faces) + len(table.vertices)]),
+            semantics=np.concatenate(
+                [table.semantics, np.full(len(self.faces), Surface.OTHER, dtype=np.uint8)]
+            ),
+            objects=np.concatenate(
+                [table.objects, np.array([place[name] for name in self.objects], dtype=np.int32)]
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,12 +256,12 @@ class Picture:
 
 def render(
     scene: Scene,
-    camera: Camera,
-    sun: SunInstant,
+    camera: AnyCamera,
+    sun: SunInstant | None,
     palette: Mapping[Any, Colour],
     device: Device,
     threads: int = 1,
-    paint: Paint | None = None,
+    paint: Paint | Cells | None = None,
 ) -> Picture:
     """Draw a scene as a white-model still.
 
@@ -169,25 +277,30 @@ def render(
     camera
         Where from.
     sun
-        Which sun; one at or below the horizon gives no direct light.
+        Which sun; one at or below the horizon gives no direct light. None: even light of the sky alone, brighter.
     palette
         sRGB colours of 0 to 255 by ``Surface`` (``Surface.OTHER`` for types that are not in it); keys
         ``"proposed_roof"`` and ``"proposed_wall"`` colour the proposed volumes.
     device, threads
         Where and how rays are cast.
     paint
-        Values to lay upon the terrain.
+        Values to lay upon the terrain, or coloured cells upon faces.
 
     Raises
     ------
     FrameMismatchError
         The painted raster lies in another frame.
     """
-    if paint is not None:
-        scene.frame.require_same(paint.raster.grid.frame, "the painted raster")
     table = face_table(scene)
-    surfaces = Surfaces.of(table, palette, (paint.raster, paint.colours) if paint is not None else None)
-    look = Look.of(sun_direction_local(sun))
+    if isinstance(paint, Paint):
+        scene.frame.require_same(paint.raster.grid.frame, "the painted raster")
+        surfaces = Surfaces.of(table, palette, (paint.raster, paint.colours))
+    elif paint is not None:
+        table = paint.over(table)
+        surfaces = Surfaces.of(table, palette, None, paint.colours)
+    else:
+        surfaces = Surfaces.of(table, palette, None)
+    look = Look.even() if sun is None else Look.of(sun_direction_local(sun))
     caster = make_caster(table.triangles(), device, threads)
     try:
         still = _Still(scene.frame, camera, surfaces, look, caster)
@@ -195,6 +308,41 @@ def render(
         still.soften_edges()
     finally:
         caster.close()
+    return _picture(still, table, sun, device)
+
+
+def render_cells(
+    scene: Scene,
+    camera: AnyCamera,
+    palette: Mapping[Any, Colour],
+    device: Device,
+    threads: int,
+    cells: Cells,
+    colours: Sequence[NDArray[np.integer]],
+) -> list[Picture]:
+    """One picture in even light for each set of colours (m, 3) of the same cells; see ``render``."""
+    table = cells.over(face_table(scene))
+    caster = make_caster(table.triangles(), device, threads)
+    out: list[Picture] = []
+    try:
+        still: _Still | None = None
+        for some in colours:
+            surfaces = Surfaces.of(table, palette, None, some)
+            if still is None:
+                still = _Still(scene.frame, camera, surfaces, Look.even(), caster)
+                still.first_pass()
+            else:
+                still.surfaces = surfaces
+                still.shade()
+            still.soften_edges()
+            out.append(_picture(still, table, None, device))
+    finally:
+        caster.close()
+    return out
+
+
+def _picture(still: _Still, table: FaceTable, sun: SunInstant | None, device: Device) -> Picture:
+    camera = still.camera
     return Picture(
         display(still.colour.reshape(camera.height, camera.width, 3)),
         still.objects.reshape(camera.height, camera.width),
@@ -202,9 +350,11 @@ def render(
         table.ids,
         table.statuses,
         {
-            "projection": "central (pinhole), level horizon",
-            "sun": METHOD,
-            "shadows": "rays to the centre of the sun",
+            "projection": "central (pinhole), level horizon"
+            if isinstance(camera, Camera)
+            else "parallel (axonometric), level horizon",
+            "sun": METHOD if sun is not None else "none: even light of the sky",
+            "shadows": "rays to the centre of the sun" if sun is not None else "none",
             "sky": "share of the sky that is seen, cosine weighted, 16 rays at every second pixel, smoothed",
             "trees": "opaque crowns",
             "engine": f"rays against triangles, {device.label}",
@@ -215,7 +365,9 @@ def render(
 class _Still:
     """The buffers of one picture while it is made; pixels in one row, from the top left."""
 
-    def __init__(self, frame: Frame, camera: Camera, surfaces: Surfaces, look: Look, caster: Caster) -> None:
+    def __init__(
+        self, frame: Frame, camera: AnyCamera, surfaces: Surfaces, look: Look, caster: Caster
+    ) -> None:
         self.frame, self.camera = frame, camera
         self.eye: NDArray[np.float64] = readonly(camera.eye, np.float64)
         self.size = (camera.height, camera.width)
@@ -235,8 +387,9 @@ class _Still:
     def look_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Sample:
         """First hits of picture points."""
         rays = self.camera.directions(self.frame, x, y)
-        hits = self.caster.first_hit(np.broadcast_to(self.eye, rays.shape), rays)
-        return sample_hits(self.surfaces, self.eye, rays, hits.distance, hits.face)
+        start = self.camera.origins(self.frame, x, y)
+        hits = self.caster.first_hit(np.broadcast_to(start, rays.shape), rays)
+        return sample_hits(self.surfaces, start, rays, hits.distance, hits.face)
 
     def colours(
         self, sample: Sample, x: NDArray[np.float64], y: NDArray[np.float64], sky: SkyLight
@@ -274,6 +427,11 @@ class _Still:
             self.depth[band] = np.where(hit, sample.distance, np.nan)
             self.normals[band] = sample.normals
         self.sky = sky_light(self)
+        self.shade()
+
+    def shade(self) -> None:
+        """Colours of the middles of the pixels."""
+        width = self.camera.width
         for band in self.bands(len(self.faces)):
             y, x = np.divmod(np.arange(band.start, band.stop), width)
             sample = self.sample_of(band, x + 0.5, y + 0.5)
@@ -284,7 +442,8 @@ class _Still:
     ) -> Sample:
         """The sample of pixels that were looked at before."""
         rays = self.camera.directions(self.frame, x, y)
-        return sample_hits(self.surfaces, self.eye, rays, self.depth[band], self.faces[band])
+        start = self.camera.origins(self.frame, x, y)
+        return sample_hits(self.surfaces, start, rays, self.depth[band], self.faces[band])
 
     def soften_edges(self) -> None:
         """Eight samples where neighbours differ, and the lines of the buildings."""

@@ -38,7 +38,9 @@ class Sunshine:
     weights: tuple[float, ...]
 
 
-def sunshine_of(year: int, months: tuple[float, ...], frame: Frame, timezone: str) -> Sunshine:
+def sunshine_of(
+    year: int, months: tuple[float, ...], frame: Frame, timezone: str, step_min: float = STEP_MIN
+) -> Sunshine:
     """The suns of a year with the probability of sunshine of their months.
 
     Parameters
@@ -47,6 +49,8 @@ def sunshine_of(year: int, months: tuple[float, ...], frame: Frame, timezone: st
         Calendar year in legal time.
     months
         For each month hours of sunshine over hours of sun above the horizon, 0 to 1.
+    step_min
+        Time between suns [min].
 
     Raises
     ------
@@ -59,7 +63,7 @@ def sunshine_of(year: int, months: tuple[float, ...], frame: Frame, timezone: st
         )
     first = dt.date(year, 1, 1)
     days = [first + dt.timedelta(days=k) for k in range((dt.date(year + 1, 1, 1) - first).days)]
-    suns = tuple(sun for day in days for sun in day_samples(day, STEP_MIN, timezone, frame).instants)
+    suns = tuple(sun for day in days for sun in day_samples(day, step_min, timezone, frame).instants)
     return Sunshine(suns, tuple(float(months[sun.legal.month - 1]) for sun in suns))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,9 @@ HORIZON = np.array([0.72, 0.82, 0.90], dtype=np.float32)
 BELOW = np.array([0.60, 0.66, 0.68], dtype=np.float32)
 GLOW = np.array([0.50, 0.40, 0.22], dtype=np.float32)
 """Sky colours, linear: overhead, at the horizon, beyond the end of the model, around the sun."""
+
+EVEN = 2.0
+"""How many times the soft light shines where there is no sun."""
 
 PAINT_PLAIN = 0.8
 """Share of the light upon painted ground that is the same everywhere."""
@@ -75,14 +78,31 @@ def display(light_: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """Unit direction (3,) towards the sun, in the axes of the grid."""
+    """Light of a picture.
+
+    Parameters
+    ----------
+    sun
+        Unit direction (3,) towards the sun, in the axes of the grid.
+    sky, around
+        Light of the whole sky, and of all that is not sky: one number or one of each colour.
+    """
 
     sun: NDArray[np.float64]
+    sky: NDArray[np.float32] = field(default_factory=lambda: SKY)
+    around: NDArray[np.float32] = field(default_factory=lambda: AROUND)
 
     @staticmethod
     def of(sun: NDArray[np.float64]) -> Look:
         """The look of a sun."""
         return Look(readonly(sun, np.float64))
+
+    @staticmethod
+    def even() -> Look:
+        """Light without a sun: nothing casts a hard shadow that could be taken for a result."""
+        below = readonly(np.array([0.0, 0.0, -1.0]), np.float64)
+        sky, around = (np.full(3, EVEN * light.mean(), dtype=np.float32) for light in (SKY, AROUND))
+        return Look(below, sky, around)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +125,8 @@ class Surfaces:
         (objects,) float64, how far a ray of light goes through a tree's own crown [m]; 0 for other objects.
     paint
         Raster and colours, or None.
+    cells
+        (m,) bool: faces whose colour is a value.
     """
 
     table: FaceTable
@@ -116,16 +138,27 @@ class Surfaces:
     painted: NDArray[np.bool_]
     crowns: NDArray[np.float64]
     paint: Painted | None
+    cells: NDArray[np.bool_]
 
     @staticmethod
-    def of(table: FaceTable, palette: Mapping[Any, Colour], paint: Painted | None) -> Surfaces:
-        """Colours and normals of a scene's faces."""
+    def of(
+        table: FaceTable,
+        palette: Mapping[Any, Colour],
+        paint: Painted | None,
+        cells: NDArray[np.integer] | None = None,
+    ) -> Surfaces:
+        """Colours and normals of a scene's faces; ``cells`` (k, 3) are the colours of its last k faces [sRGB]."""
         mesh = table.mesh(np.ones(len(table.faces), dtype=bool))
         flat = mesh.face_normals()
         smooth = table.in_layers("terrain", "trees")
+        colours = face_colours(table, palette, flat)
+        valued = np.zeros(len(table.faces), dtype=bool)
+        if cells is not None and len(cells):
+            valued[-len(cells) :] = True
+            colours[valued] = linear(cells)
         return Surfaces(
             table,
-            face_colours(table, palette, flat),
+            colours,
             flat,
             vertex_normals(table, smooth),
             smooth,
@@ -133,6 +166,7 @@ class Surfaces:
             table.in_layers("terrain"),
             crown_widths(table),
             paint,
+            valued,
         )
 
     def object_of(self, faces: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -308,7 +342,8 @@ def light(
     painted = _paint(surfaces, sample, colour)
     facing = np.clip(sample.normals @ look.sun.astype(np.float32), 0.0, 1.0) * sunlit
     share = sky_share[:, None]
-    shine = facing[:, None] * SUN + share * SKY + (1.0 - share) * AROUND
+    shine = facing[:, None] * SUN + share * look.sky + (1.0 - share) * look.around
+    painted = np.union1d(painted, np.flatnonzero(surfaces.cells[sample.face]))
     # A painted value is read by its colour: light and shadow only hint at the shape.
     shine[painted] = PAINT_PLAIN + (1.0 - PAINT_PLAIN) * shine[painted]
     colour *= shine

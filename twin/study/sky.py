@@ -32,6 +32,9 @@ GROUND: dict[str, Measure] = {"svf_solid_angle": "solid_angle", "svf_cosine": "c
 ANGLES_DEG = np.arange(0.25, 90.0, 0.5)
 """Altitudes at which the section in front of a face is looked at [degree]."""
 
+HORIZON_BAND = np.sin(np.radians(6.5))
+"""Height of the band of sky at the horizon, as a sine (Perez et al. 1987: 6.5 degrees)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SkyOfFaces:
@@ -49,12 +52,16 @@ class SkyOfFaces:
     obstruction_angle_deg
         (n,) altitude of the lowest sky in the section at right angles to a wall [degree]; NaN for roofs flatter
         than 45 degrees; 90 where none is seen.
+    horizon
+        (n,) view of the band of sky at the horizon, weighted by the cosine of incidence: the sine of the tilt in the
+        open (1 for a wall, 0 for a level roof), 0 where nothing of the band is seen.
     """
 
     svf_solid_angle: NDArray[np.float32]
     svf_cosine: NDArray[np.float32]
     vsc: NDArray[np.float32]
     obstruction_angle_deg: NDArray[np.float32]
+    horizon: NDArray[np.float32]
 
 
 def sky_of_faces(
@@ -82,9 +89,15 @@ def sky_of_faces(
     """
     sky = sky or sky_of()
     sums = np.zeros((3, len(points)))
+    band, whole = np.zeros(len(points)), np.zeros(len(points))
+    low = max(HORIZON_BAND, float(sky.directions[:, 2].min()) + 1e-9)
     for direction, angle in zip(sky.directions, sky.solid_angles, strict=True):
         cosine = normals @ direction
         free = _sees(caster, points, direction, cosine > 1e-9, far)
+        if direction[2] <= low:
+            facing = np.maximum(0.0, normals[:, :2] @ direction[:2])
+            whole += facing
+            band += facing * free
         weights = angle * cosine[free]
         sums[0, free] += angle
         sums[1, free] += weights
@@ -96,6 +109,9 @@ def sky_of_faces(
         (sums[1] / np.pi).astype(np.float32),
         (100.0 * sums[2] / OVERCAST_HORIZONTAL).astype(np.float32),
         obstruction_angles(caster, points, normals),
+        np.divide(
+            np.hypot(normals[:, 0], normals[:, 1]) * band, whole, out=np.zeros(len(points)), where=whole > 0
+        ).astype(np.float32),
     )
 
 

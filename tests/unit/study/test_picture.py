@@ -11,7 +11,7 @@ from twin.model.objects import Tree
 from twin.model.raster import Raster
 from twin.model.surface import Surface
 from twin.study.occluders import face_table
-from twin.study.picture import Camera, Paint, Picture, render
+from twin.study.picture import Camera, Cells, Paint, ParallelCamera, Picture, render, render_cells
 from twin.study.readers import lit
 from twin.visibility.caster import choose_device, make_caster
 
@@ -140,3 +140,39 @@ def test_cameras_that_cannot_be() -> None:
         Camera((0, 0, float("nan")), 0.0)
     with pytest.raises(InputError, match="pixels"):
         Camera((0, 0, 0), 0.0, width=0)
+
+
+@pytest.mark.parametrize("bearing", [0.0, 45.0, 200.0])
+def test_a_parallel_camera_is_true_to_scale(bearing: float) -> None:
+    camera = ParallelCamera((10.0, -20.0, 80.0), bearing, -35.0, 0.25, 200, 120)
+    x, y = np.array([20.5, 150.0]), np.array([30.0, 100.5])
+    start, way = camera.origins(FRAME, x, y), camera.directions(FRAME, x, y)
+    ends = start + np.array([[40.0], [95.0]]) * way
+    assert np.allclose(camera.project(FRAME, ends), np.column_stack([x, y]), atol=1e-6)
+    right = camera.axes(FRAME)[0]
+    off = camera.project(FRAME, ends + 5.0 * right) - camera.project(FRAME, ends)
+    assert np.allclose(off, [[20.0, 0.0]] * 2, atol=1e-6), "5 m are 20 pixels of 0.25 m at any distance"
+    with pytest.raises(InputError):
+        ParallelCamera((0.0, 0.0, 0.0), 0.0, -35.0, 0.0, 10, 10)
+
+
+def test_cells_take_their_colours_and_hide_nothing_else() -> None:
+    scene = scene_of(flat(60.0), (box("b", (0.0, 0.0), (10.0, 10.0, 10.0)),))
+    south = np.array([[-5.0, -5.02, 0.0], [5.0, -5.02, 0.0], [5.0, -5.02, 10.0], [-5.0, -5.02, 10.0]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    cells = Cells(south, faces, ("b", "b"), np.zeros((2, 3), dtype=np.uint8))
+    turn = FRAME.azimuth_true(0.0)
+    camera = ParallelCamera((0.0, -50.0, 40.0), turn, -35.0, 0.2, 160, 120)
+    blue, red = np.array([[20, 30, 200]] * 2), np.array([[200, 30, 20]] * 2)
+    one, two = render_cells(scene, camera, {}, choose_device("cpu"), 1, cells, [blue, red])
+    assert np.array_equal(one.ids, two.ids)
+    x, y = camera.project(FRAME, np.array([0.0, -5.0, 5.0]))[0]
+    place = int(y), int(x)
+    assert one.objects[one.ids[place]] == "b"
+    assert np.abs(one.rgb[place].astype(int) - [20, 30, 200]).max() < 25
+    assert np.abs(two.rgb[place].astype(int) - [200, 30, 20]).max() < 25
+    alone = render_cells(scene, camera, {}, choose_device("cpu"), 1, cells, [red])[0]
+    assert np.array_equal(alone.rgb, two.rgb), "a second set of colours gives the picture that it gives alone"
+    strange = Cells(south, faces, ("c", "c"), red)
+    with pytest.raises(InputError, match="'c'"):
+        render_cells(scene, camera, {}, choose_device("cpu"), 1, strange, [red])

@@ -1,0 +1,32 @@
+"""What all settings share: strictness, names, numbers, places."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Ring = list[tuple[Finite, Finite]]
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown keys and numbers that are not finite are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_strip_whitespace=True)
+
+
+class EyeSettings(Settings):
+    """A standpoint: above the ground, or at an absolute height."""
+
+    east: float = Field(description="east [m]")
+    north: float = Field(description="north [m]")
+    above_ground_m: float | None = Field(None, ge=0, le=2000, description="height above ground [m]")
+    height_m: float | None = Field(None, description="height above the datum [m], instead of above_ground_m")
+
+    @model_validator(mode="after")
+    def _one_height(self) -> EyeSettings:
+        if (self.above_ground_m is None) == (self.height_m is None):
+            raise ValueError("give above_ground_m or height_m, one of the two")
+        return self
