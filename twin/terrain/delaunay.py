@@ -373,9 +373,7 @@ def _edge_between(net: Net, v: int, w: int, star: NDArray[np.int32]) -> tuple[in
 
 
 @njit
-def _force(
-    net: Net, a: int, b: int, ring: tuple[NDArray[np.int32], int, NDArray[np.int32]]
-) -> bool:
+def _force(net: Net, a: int, b: int, ring: tuple[NDArray[np.int32], int, NDArray[np.int32]]) -> bool:
     """Flip the crossed edges (a ring buffer, and how many) until a b is one; False where that does not end."""
     pairs, count, star = ring
     room, head = len(pairs), 0

@@ -94,9 +94,7 @@ def _bent(dtm: Raster, line: shapely.LineString, bend_m: float) -> shapely.LineS
     return shapely.LineString(np.concatenate(out))
 
 
-def _inner(
-    dtm: Raster, a: NDArray[np.float64], b: NDArray[np.float64], bend_m: float
-) -> NDArray[np.float64]:
+def _inner(dtm: Raster, a: NDArray[np.float64], b: NDArray[np.float64], bend_m: float) -> NDArray[np.float64]:
     count = int(np.ceil(np.hypot(*(b - a)) / dtm.grid.cell_size))
     if count < 2:
         return np.empty((0, 2))
