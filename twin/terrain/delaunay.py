@@ -41,7 +41,7 @@ class Net(NamedTuple):
         (2 capacity, 3) int32 vertices counter-clockwise; the triangle beyond each edge, -1 for none.
     fixed
         (2 capacity, 3) bool edges that stay.
-    count
+    used
         (2,) int64 vertices and triangles in use.
     """
 
@@ -52,7 +52,7 @@ class Net(NamedTuple):
     corner: NDArray[np.int32]
     beside: NDArray[np.int32]
     fixed: NDArray[np.bool_]
-    count: NDArray[np.int64]
+    used: NDArray[np.int64]
 
 
 def empty_net(capacity: int) -> Net:
@@ -86,7 +86,7 @@ def rectangle(net: Net, bounds: tuple[int, int, int, int], heights: NDArray[np.f
     net.beside[0], net.beside[1] = (-1, -1, 1), (0, -1, -1)
     net.fixed[0], net.fixed[1] = (True, True, False), (False, True, True)
     net.at[:4] = (0, 0, 0, 1)
-    net.count[:] = (4, 2)
+    net.used[:] = (4, 2)
 
 
 @njit
@@ -162,8 +162,8 @@ def _cut_triangle(net: Net, t: int, p: int, touched: NDArray[np.int32]) -> int:
     """Put p inside t: three triangles, p their last corner."""
     a, b, c = net.corner[t, 0], net.corner[t, 1], net.corner[t, 2]
     bc, bc_fixed, ca, ca_fixed = net.beside[t, 1], net.fixed[t, 1], net.beside[t, 2], net.fixed[t, 2]
-    t1, t2 = net.count[1], net.count[1] + 1
-    net.count[1] += 2
+    t1, t2 = net.used[1], net.used[1] + 1
+    net.used[1] += 2
     _set(net, t, a, b, p)
     _set(net, t1, b, c, p)
     _set(net, t2, c, a, p)
@@ -183,8 +183,8 @@ def _cut_edge(net: Net, t: int, k: int, p: int, touched: NDArray[np.int32]) -> i
     a, b, c = net.corner[t, k], net.corner[t, (k + 1) % 3], net.corner[t, (k + 2) % 3]
     bc, bc_fixed = net.beside[t, (k + 1) % 3], net.fixed[t, (k + 1) % 3]
     ca, ca_fixed = net.beside[t, (k + 2) % 3], net.fixed[t, (k + 2) % 3]
-    t1 = net.count[1]
-    net.count[1] += 1
+    t1 = net.used[1]
+    net.used[1] += 1
     if u < 0:
         _set(net, t, c, a, p)
         _set(net, t1, b, c, p)
@@ -199,8 +199,8 @@ def _cut_edge(net: Net, t: int, k: int, p: int, touched: NDArray[np.int32]) -> i
     d = net.corner[u, (j + 2) % 3]
     ad, ad_fixed = net.beside[u, (j + 1) % 3], net.fixed[u, (j + 1) % 3]
     db, db_fixed = net.beside[u, (j + 2) % 3], net.fixed[u, (j + 2) % 3]
-    u1 = net.count[1]
-    net.count[1] += 1
+    u1 = net.used[1]
+    net.used[1] += 1
     _set(net, t, c, a, p)
     _set(net, t1, b, c, p)
     _set(net, u, a, d, p)
@@ -252,7 +252,7 @@ def insert(net: Net, t: int, p: int, touched: NDArray[np.int32]) -> int:
 def locate(net: Net, start: int, x: int, y: int) -> int:
     """The closed triangle that holds a point, by walking from ``start``; -1 outside the net."""
     t, steps = start, 0
-    while steps < net.count[1] + 8:
+    while steps < net.used[1] + 8:
         steps += 1
         nearer = -2
         for i in range(3):
@@ -282,10 +282,10 @@ def add_points(
         if found < 0:
             continue
         t = found
-        p = net.count[0]
+        p = net.used[0]
         net.x[p], net.y[p], net.z[p] = x[i], y[i], z[i]
         if insert(net, t, p, touched) > 0:
-            net.count[0] += 1
+            net.used[0] += 1
             number[i] = p
             t = net.at[p]
             continue

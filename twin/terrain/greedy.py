@@ -63,6 +63,14 @@ def empty_queue(triangles: int) -> Queue:
     )
 
 
+def larger(queue: Queue, triangles: int) -> Queue:
+    """The same queue with more room."""
+    new, n = empty_queue(triangles), len(queue.error)
+    new.error[:n], new.cell[:n], new.heap[:n], new.place[:n] = queue[:4]
+    new.size[:] = queue.size
+    return new
+
+
 @njit
 def _put(queue: Queue, i: int, t: int) -> None:
     queue.heap[i] = t
@@ -181,7 +189,7 @@ def _judge(net: Net, cells: Cells, queue: Queue, t: int) -> None:
 @njit
 def judge_all(net: Net, cells: Cells, queue: Queue, limit: float) -> None:
     """Look at every triangle."""
-    for t in range(net.count[1]):
+    for t in range(net.used[1]):
         _judge(net, cells, queue, t)
         _file(queue, t, limit)
 
@@ -192,11 +200,11 @@ def refine(net: Net, cells: Cells, queue: Queue, limit: float) -> bool:
     touched = np.empty(STAR_ROOM, dtype=np.int32)
     cols = len(cells.x)
     while queue.size[0] > 0:
-        if net.count[0] >= len(net.x):
+        if net.used[0] >= len(net.x):
             return False
         t = queue.heap[0]
         row, col = queue.cell[t] // cols, queue.cell[t] % cols
-        p = net.count[0]
+        p = net.used[0]
         net.x[p], net.y[p], net.z[p] = cells.x[col], cells.y[row], cells.z[row, col]
         count = insert(net, t, p, touched)
         if count == 0:
@@ -204,7 +212,7 @@ def refine(net: Net, cells: Cells, queue: Queue, limit: float) -> bool:
             queue.error[t] = 0.0
             _file(queue, t, limit)
             continue
-        net.count[0] += 1
+        net.used[0] += 1
         for i in range(count):
             _judge(net, cells, queue, touched[i])
             _file(queue, touched[i], limit)

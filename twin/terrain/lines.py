@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -56,7 +57,7 @@ def lines_on(dtm: Raster, edges: Iterable[shapely.Geometry], bend_m: float) -> L
     x, y = grid.x_centres(), grid.y_centres()
     hull = shapely.box(x[0], y[-1], x[-1], y[0])
     wanted = [_plain_lines(shape) for shape in edges]
-    strings = [s for s in wanted if not s.is_empty and s.intersects(hull)]
+    strings = [s for s in wanted if shapely.intersects(s, hull)]
     if not strings:
         return NO_LINES
     cut = shapely.get_parts(shapely.intersection(strings, hull))
@@ -85,7 +86,7 @@ def _bent(dtm: Raster, line: shapely.LineString, bend_m: float) -> shapely.LineS
     """The line with more points, where the ground between its points is not straight."""
     corners = shapely.get_coordinates(line)
     out = [corners[:1]]
-    for a, b in zip(corners[:-1], corners[1:], strict=True):
+    for a, b in pairwise(corners):
         # From the lesser end, so that two outlines with a common wall get the same points.
         back = tuple(b) < tuple(a)
         p, q = (b, a) if back else (a, b)

@@ -16,7 +16,7 @@ from twin.model.mesh import TriangleMesh
 from twin.model.raster import Grid, Raster
 from twin.model.surface import Surface
 from twin.terrain.delaunay import STEP_M, Net, add_lines, add_points, empty_net, enlarged, rectangle
-from twin.terrain.greedy import Cells, empty_queue, judge_all, refine, steps
+from twin.terrain.greedy import Cells, empty_queue, judge_all, larger, refine, steps
 from twin.terrain.lines import Lines, lines_on
 from twin.terrain.sampler import largest_error
 
@@ -79,11 +79,8 @@ def simplify(
     judge_all(net, cells, queue, limit)
     while not refine(net, cells, queue, limit):
         room = 2 * len(net.x)
-        net, old = enlarged(net, room), queue
-        queue = empty_queue(2 * room)
-        for have, fresh in zip(old, queue, strict=True):
-            fresh[: len(have)] = have
-    measured = float(queue.error[: net.count[1]].max())
+        net, queue = enlarged(net, room), larger(queue, 2 * room)
+    measured = float(queue.error[: net.used[1]].max())
     del queue
     return _mesh(grid, net), measured
 
@@ -103,7 +100,7 @@ def _start(cells: Cells, lines: Lines) -> Net:
 
 
 def _mesh(grid: Grid, net: Net) -> TriangleMesh:
-    n, m = int(net.count[0]), int(net.count[1])
+    n, m = int(net.used[0]), int(net.used[1])
     vertices = np.column_stack([net.x[:n] * STEP_M, net.y[:n] * STEP_M, net.z[:n]])
     faces = net.corner[:m].copy()
     return TriangleMesh(grid.frame, vertices, faces, np.full(m, Surface.TERRAIN, np.uint8))
