@@ -21,13 +21,14 @@ from pipelines.workers import map_tasks
 from twin.buildings.measures import shared_wall_areas
 from twin.buildings.outline import building_footprint
 from twin.buildings.reconstruct import reconstruct
+from twin.buildings.rings import clean_polygon
 from twin.errors import InputError
 from twin.frame import Frame
 from twin.io.atomic import plain, remove, sha256_file, sha256_json, write_json
 from twin.io.cityjson import CityModel, read_city, read_citymodel
 from twin.io.cityjson_write import write_city
 from twin.io.geotiff import raster_info, read_raster, write_cog
-from twin.io.vector import read_footprints
+from twin.io.vector import FootprintLayer, read_footprints
 from twin.model.mesh import TriangleMesh
 from twin.model.objects import Building, CityObject, Failure, Footprint, Tree
 from twin.model.raster import Grid, Raster
@@ -69,8 +70,9 @@ def build(site: Site, reporter: Reporter, workers: int = 1) -> Built:
     forget(site.out, made.name)
     city = read_base_model(site, inputs, reporter)
     ground = read_ground(site, inputs, city, reporter, workers)
-    terrain = make_terrain(site, ground, city, reporter)
-    buildings, failures = make_buildings(site, inputs, ground, terrain, city, reporter, workers)
+    layer = read_outlines(site, inputs)
+    terrain = make_terrain(site, ground, outlines_of(layer, city), reporter)
+    buildings, failures = make_buildings(site, inputs, ground, terrain, (layer, city), reporter, workers)
     trees = make_trees(site, ground, terrain, buildings, reporter)
     built = collect(site, inputs, ground, terrain, (buildings, trees, failures), city)
     files = write_model(site, built, made)
@@ -142,35 +144,34 @@ def rasters_ground(site: Site, inputs: Inputs) -> gather.Ground:
     return gather.Ground(source="DTM raster", ground=dtm, dsm=dsm)
 
 
-def make_terrain(site: Site, ground: gather.Ground, city: CityModel | None, reporter: Reporter) -> Terrain:
-    """Fill the voids, flag them, and lay the triangles."""
+def outlines_of(layer: FootprintLayer | None, city: CityModel | None) -> list[shapely.Geometry]:
+    """Outlines whose walls meet the terrain: of the footprints, else of the city model's buildings."""
+    if layer is not None:
+        clean = [clean_polygon(footprint.polygon) for footprint in layer.footprints]
+        return [polygon for polygon in clean if polygon is not None]
+    found = [building_footprint(b) for b in city.buildings] if city is not None else []
+    return [outline for outline in found if outline is not None]
+
+
+def make_terrain(
+    site: Site, ground: gather.Ground, outlines: list[shapely.Geometry], reporter: Reporter
+) -> Terrain:
+    """Fill the voids, flag them, and lay the triangles, the outlines of buildings among their edges."""
     settings = site.settings.terrain
     with reporter.step("Terrain"):
         if ground.tin is not None:
             return terrain_from_tin(ground.tin, settings.cell_size_m, dsm=ground.dsm)
-        return terrain_from_rasters(ground.ground, ground.dsm, max_error_m=settings.max_error_m)
-
-
-def make_buildings(
-    site: Site,
-    inputs: Inputs,
-    ground: gather.Ground,
-    terrain: Terrain,
-    city: CityModel | None,
-    reporter: Reporter,
-    workers: int,
-) -> tuple[list[Building], list[Failure]]:
-    """Solids from footprints and points; or the buildings of the city model."""
-    if city is not None and inputs.footprints is None:
-        return list(city.buildings), list(city.failures)
-    if inputs.footprints is None:
-        raise InputError(
-            f"{site.folder / 'twin.toml'}: no building footprints: [inputs.footprints] file = ... "
-            "(PICC CONSTR_BATIEMPRISE in Wallonia) or citymodel = ...; "
-            "outlines are not yet derived from points alone"
+        return terrain_from_rasters(
+            ground.ground, ground.dsm, max_error_m=settings.max_error_m, edges=outlines
         )
+
+
+def read_outlines(site: Site, inputs: Inputs) -> FootprintLayer | None:
+    """The footprints of the site, None where the city model has the buildings."""
+    if inputs.footprints is None:
+        return None
     outlines = site.settings.inputs.footprints
-    layer = read_footprints(
+    return read_footprints(
         inputs.footprints,
         inputs.frame,
         layer=outlines.layer if outlines else None,
@@ -179,6 +180,27 @@ def make_buildings(
         area=inputs.area,
         accepted_accuracy_m=site.settings.site.accepted_accuracy_m,
     )
+
+
+def make_buildings(
+    site: Site,
+    inputs: Inputs,
+    ground: gather.Ground,
+    terrain: Terrain,
+    known: tuple[FootprintLayer | None, CityModel | None],
+    reporter: Reporter,
+    workers: int,
+) -> tuple[list[Building], list[Failure]]:
+    """Solids from footprints and points; or the buildings of the city model."""
+    layer, city = known
+    if layer is None and city is not None:
+        return list(city.buildings), list(city.failures)
+    if layer is None:
+        raise InputError(
+            f"{site.folder / 'twin.toml'}: no building footprints: [inputs.footprints] file = ... "
+            "(PICC CONSTR_BATIEMPRISE in Wallonia) or citymodel = ...; "
+            "outlines are not yet derived from points alone"
+        )
     ground.notes.extend(layer.notes)
     with reporter.step("Roof points") as tick:
         points = gather.roof_points(site, inputs, ground, terrain, layer.footprints, workers, tick)

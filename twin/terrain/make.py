@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
+import shapely
 
 from twin.errors import InputError
 from twin.model.mesh import TriangleMesh
@@ -18,7 +21,11 @@ MAX_ERROR_M = 0.15
 
 
 def terrain_from_rasters(
-    ground: Raster, dsm: Raster | None = None, *, max_error_m: float = MAX_ERROR_M
+    ground: Raster,
+    dsm: Raster | None = None,
+    *,
+    max_error_m: float = MAX_ERROR_M,
+    edges: Iterable[shapely.Geometry] = (),
 ) -> Terrain:
     """Terrain from ground heights with voids.
 
@@ -30,6 +37,8 @@ def terrain_from_rasters(
         Height of the surface [m] on the same grid; kept as it came, voids included.
     max_error_m
         Largest vertical distance from a DTM cell to the triangles [m].
+    edges
+        Outlines and lines, local space, that become edges of the triangles (``twin.terrain.tin.simplify``).
 
     Raises
     ------
@@ -41,7 +50,7 @@ def terrain_from_rasters(
     if dsm is not None:
         ground.require_same_grid(dsm)
     dtm, filled = fill_voids(ground)
-    tin, measured = simplify(dtm, max_error_m)
+    tin, measured = simplify(dtm, max_error_m, edges)
     return Terrain(dtm, tin, measured, dsm, filled)
 
 

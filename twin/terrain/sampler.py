@@ -137,6 +137,36 @@ def rasterise(mesh: TriangleMesh, grid: Grid) -> Raster:
 
 
 @njit
+def largest_error(
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int32],
+    place: tuple[float, float, float],
+    z: NDArray[Any],
+) -> float:
+    """Largest distance from a cell centre to the triangles over or under it [m] (numba)."""
+    west, north, cell = place
+    rows, cols = z.shape
+    worst = 0.0
+    for f in range(len(faces)):
+        a, b, c = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]
+        sx, sy, lies = _plane(a, b, c)
+        if not lies:
+            continue
+        top = north - max(a[1], b[1], c[1]) - EDGE_SLACK_M
+        bottom = north - min(a[1], b[1], c[1]) + EDGE_SLACK_M
+        r0, r1 = cells_between(top, bottom, 0.0, cell, rows)
+        for row in range(r0, r1):
+            y = north - (row + 0.5) * cell
+            x0, x1 = row_span(a, b, c, y)
+            c0, c1 = cells_between(x0, x1, west, cell, cols)
+            for col in range(c0, c1):
+                off = abs(a[2] + sx * (west + (col + 0.5) * cell - a[0]) + sy * (y - a[1]) - z[row, col])
+                if off > worst:
+                    worst = off
+    return worst
+
+
+@njit
 def _bin_range(low: float, high: float, start: float, size: float, count: int) -> tuple[int, int]:
     first = int(np.floor((low - EDGE_SLACK_M - start) / size))
     last = int(np.floor((high + EDGE_SLACK_M - start) / size))

@@ -43,7 +43,7 @@ def test_feet_that_fall_apart_in_plan_do_not_stop_it() -> None:
     parts = Building(
         "c",
         FRAME,
-        parts=(existing("c1", beside(30.0), LEVEL, 70.0), existing("c2", beside(50.0), LEVEL, 70.0)),
+        parts=(existing("c1", beside(-13.0, 4), LEVEL, 70.0), existing("c2", beside(-20.0, 4), LEVEL, 70.0)),
     )
     assert shared_wall_areas([one, two, parts])[:2] == pytest.approx([56, 56], rel=0.02)
 
