@@ -12,7 +12,6 @@ from pipelines.build import load
 from pipelines.propose import scene_of
 from pipelines.site import open_site
 from tests.tolerances import FIELD_BIAS_PERCENT, FIELD_P95_STEPS, FIELD_P99_STEPS
-from twin.errors import InputError
 from twin.model.raster import Grid
 from twin.model.results import SunlightResult
 from twin.study.readers import Engine
@@ -21,7 +20,7 @@ from twin.study.suns import FIELD_ERROR, Day, SunlightSettings
 from twin.visibility.caster import choose_device
 
 
-def settings(engine: Engine, trees: bool = False) -> SunlightSettings:
+def settings(engine: Engine, trees: bool = True) -> SunlightSettings:
     return SunlightSettings(
         (Day(dt.date(2026, 3, 21), 10.0),),
         "Europe/Brussels",
@@ -80,8 +79,3 @@ def test_runs_lie_within_the_hours(both: tuple[SunlightResult, SunlightResult]) 
         assert np.isnan(runs.first.values[hours == 0]).all()
         # 21 March in Seraing: the sun is up from 6:39 to 18:52 legal time.
         assert 6.5 < np.nanmin(runs.first.values) < 7 and 18.5 < np.nanmax(runs.last.values) < 19.1
-
-
-def test_crowns_are_not_read_as_walls() -> None:
-    with pytest.raises(InputError, match="massive down to the ground"):
-        settings("heightfield", trees=True)
