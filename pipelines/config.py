@@ -231,7 +231,8 @@ class SunlightStudySettings(SunDays):
     )
     animation_every_min: float = Field(60.0, ge=5, le=240, description="time between its frames [min]")
     engine: Literal["triangles", "heightfield"] = Field(
-        "triangles", description="triangles: exact rays; heightfield: fast, for wide ground, with a stated error"
+        "triangles",
+        description="triangles: exact rays; heightfield: fast, for wide ground, with a stated error",
     )
     runs: bool = Field(False, description="also the longest run, the first and the last sun of each day")
     areas: AreasSettings | None = Field(None, description="named areas with a limit of your own, as a table")
@@ -341,7 +342,8 @@ class SkyStudySettings(Settings):
     sample_height_m: float = Field(0.0, ge=0, le=50, description="height of the samples above ground [m]")
     trees: bool = Field(True, description="whether crowns hide the sky (opaque)")
     engine: Literal["triangles", "heightfield"] = Field(
-        "triangles", description="triangles: exact rays; heightfield: fast, for wide ground, with a stated error"
+        "triangles",
+        description="triangles: exact rays; heightfield: fast, for wide ground, with a stated error",
     )
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
 

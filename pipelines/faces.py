@@ -62,7 +62,7 @@ def faces_study(
     ids = neighbours(run, settings, scene)
     kinds = [kind for kind, wanted in (("wall", settings.walls), ("roof", settings.roofs)) if wanted]
     if not kinds:
-        raise InputError(f"{run.site.folder / 'studies'}: key 'walls': neither walls nor roofs are asked for")
+        raise InputError(f"{run.file}: key 'walls': neither walls nor roofs are asked for")
 
     def samples_of(state: Scene, names: Sequence[str]) -> FaceSamples:
         found = sample_faces(state, names, settings.spacing_m, settings.window_lines_m, kinds)
@@ -169,7 +169,7 @@ def neighbours(run: StudyRun, settings: FacesStudySettings, scene: Scene) -> lis
     base = run.base.scene
     gone = set(scene.removed)
     stay = {b.id: building_footprint(b) for b in base.buildings if b.id not in gone}
-    where = f"{run.site.folder / 'studies'}: key 'area.ring'"
+    where = f"{run.file}: key 'area.ring'"
     if settings.area is not None:
         accuracy = run.site.settings.site.accepted_accuracy_m
         wanted = area_polygon(settings.area.ring, run.site.folder, scene.frame, where, accuracy)

@@ -1,8 +1,9 @@
-"""Hours of sun by the fast engine against the exact one, on the synthetic sample site."""
+"""Hours of sun by the fast engine against the exact one, on the synthetic sample site, with trees and a bridge."""
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,15 @@ import pytest
 from pipelines.build import load
 from pipelines.propose import scene_of
 from pipelines.site import open_site
+from tests.study_worlds import box
 from tests.tolerances import FIELD_BIAS_PERCENT, FIELD_P95_STEPS, FIELD_P99_STEPS
+from twin.model.objects import CityObject
 from twin.model.raster import Grid
 from twin.model.results import SunlightResult
 from twin.study.readers import Engine
 from twin.study.sunlight import sunlight
 from twin.study.suns import FIELD_ERROR, Day, SunlightSettings
+from twin.terrain.sampler import TinSampler
 from twin.visibility.caster import choose_device
 
 
@@ -37,6 +41,13 @@ def settings(engine: Engine, trees: bool = True) -> SunlightSettings:
 def both(small_site: Path) -> tuple[SunlightResult, SunlightResult]:
     site = open_site(small_site)
     scene = scene_of(site, load(site).scene, "plan-2030")
+    assert len(scene.trees) > 50
+    # A footbridge 7 m over the middle of the site, with ground under it that is asked about.
+    x, y = scene.terrain.dtm.grid.region.west + 95.0, scene.terrain.dtm.grid.region.south + 110.0
+    under = float(TinSampler(scene.terrain.tin).heights(np.array([[x, y]]))[0]) + 7.0
+    slab = box("bridge", (x, y), (120.0, 6.0, 1.2), 35.0, under, scene.frame)
+    bridge = CityObject("bridge", "Bridge", scene.frame, slab.geometries)
+    scene = replace(scene, others=(*scene.others, bridge))
     grid = Grid.over(scene.frame, scene.terrain.dtm.grid.region, 0.5)
     exact, fast = (
         sunlight(scene, grid, settings(engine), choose_device("cpu"), threads=2)

@@ -139,9 +139,7 @@ def proposed_sun(study: GroundSun, scene: Scene) -> SunlightResult:
 
 def _inside(region: Region, boxes: NDArray[np.float64]) -> bool:
     low, high = boxes[:, :2], boxes[:, 3:5]
-    return bool(
-        (low >= (region.west, region.south)).all() and (high <= (region.east, region.north)).all()
-    )
+    return bool((low >= (region.west, region.south)).all() and (high <= (region.east, region.north)).all())
 
 
 def _window(grid: Grid, boxes: NDArray[np.float64]) -> Grid | None:

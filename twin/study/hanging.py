@@ -1,4 +1,4 @@
-"""What hangs over the ground (crowns, decks, passages) in studies that sweep a height field: rays, where they can meet it.
+"""What hangs over the ground (crowns, decks, passages) where a height field is swept: rays, where they may meet it.
 
 A height field is massive down to the ground. So the sweep sees the scene without the objects that have a free
 underside, and the points that it leaves lit ask those objects' triangles. Which points can meet any of them for a sun
@@ -44,8 +44,8 @@ Share = Callable[[dt.date], float]
 def hanging_objects(table: FaceTable) -> NDArray[np.bool_]:
     """Which objects (k,) of a table hang over the ground: trees, and what has a free underside.
 
-    The underside of buildings are their faces that look down; of other objects (a deck may be a mere sheet) all
-    faces that are not upright.
+    The underside of a building are its faces that look down. Of other objects, whose faces may look anywhere (a deck
+    may be a mere sheet), all faces count that are not upright: rays are right for those that stand, too.
     """
     layers = np.array(table.layers)
     found: NDArray[np.bool_] = layers == "trees"

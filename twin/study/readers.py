@@ -153,7 +153,9 @@ class FieldReader:
         return total
 
     def _counted(self, directions: Iterable[NDArray[np.float64]]) -> NDArray[Any]:
-        found: NDArray[Any] = self.sweep.count(directions, self.part)[self._window].ravel()[self.receptors.index]
+        found: NDArray[Any] = self.sweep.count(directions, self.part)[self._window].ravel()[
+            self.receptors.index
+        ]
         return found
 
     def _swept(self, suns: Sequence[SunInstant]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.model.raster import Grid, Raster
+from twin.model.raster import Grid
 from twin.model.results import SkyResult
 from twin.model.scene import Scene
 from twin.study.hanging import faces_of, hanging_objects, over_field
