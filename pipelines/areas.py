@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import AreasSettings, StudySettings, SunlightStudySettings
-from pipelines.site import Site
+from pipelines.studyrun import StudyRun
 from pipelines.tables import write_csv
 from twin.errors import InputError
 from twin.frame import Frame
@@ -33,7 +33,7 @@ class ByArea:
     error_h: dict[str, float]
 
 
-def read_areas(site: Site, settings: StudySettings, frame: Frame) -> NamedAreas | None:
+def read_areas(run: StudyRun, settings: StudySettings, frame: Frame) -> NamedAreas | None:
     """The named areas of a study; None where it names none.
 
     Raises
@@ -44,16 +44,16 @@ def read_areas(site: Site, settings: StudySettings, frame: Frame) -> NamedAreas 
     if not isinstance(settings, SunlightStudySettings) or settings.areas is None:
         return None
     asked = settings.areas
-    path = site.path(asked.file)
+    path = run.site.path(asked.file)
     if not path.is_file():
-        raise InputError(f"{site.folder / 'studies'}: key 'areas.file': no such file: {path}")
+        raise InputError(f"{run.file}: key 'areas.file': no such file: {path}")
     layer = read_footprints(
         path,
         frame,
         layer=asked.layer,
         id_field=asked.label,
         crs_text=asked.crs,
-        accepted_accuracy_m=site.settings.site.accepted_accuracy_m,
+        accepted_accuracy_m=run.site.settings.site.accepted_accuracy_m,
     )
     left_out = [f"{failure.object_id}: {failure.reason}" for failure in layer.failures]
     if not layer.footprints:

@@ -176,7 +176,7 @@ class SunDays(Settings):
         default_factory=list, description="seasons or years with a total each"
     )
     min_altitude_deg: float = Field(0.0, ge=0, lt=60, description="lower suns are left out [degree]")
-    trees: bool = Field(True, description="whether trees cast shadow (opaque crowns)")
+    trees: bool = Field(True, description="whether trees cast shadow")
     foliage: FoliageSettings | None = Field(
         None, description="what crowns let through, as a table; opaque where unset"
     )
@@ -223,24 +223,12 @@ class SunlightStudySettings(SunDays):
     )
     animation_every_min: float = Field(60.0, ge=5, le=240, description="time between its frames [min]")
     engine: Literal["triangles", "heightfield"] = Field(
-        "triangles", description="triangles: exact rays; heightfield: fast, wide ground without trees"
+        "triangles",
+        description="triangles: exact rays; heightfield: fast, for wide ground, with a stated error",
     )
     runs: bool = Field(False, description="also the longest run, the first and the last sun of each day")
     areas: AreasSettings | None = Field(None, description="named areas with a limit of your own, as a table")
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
-
-    @model_validator(mode="after")
-    def _fits(self) -> SunlightStudySettings:
-        _no_crowns(self.engine, self.trees)
-        return self
-
-
-def _no_crowns(engine: str, trees: bool) -> None:
-    if engine == "heightfield" and trees:
-        raise ValueError(
-            "engine = 'heightfield' would read crowns as massive down to the ground: "
-            "set trees = false, or engine = 'triangles'"
-        )
 
 
 class FacesStudySettings(SunDays):
@@ -317,14 +305,10 @@ class SkyStudySettings(Settings):
     sample_height_m: float = Field(0.0, ge=0, le=50, description="height of the samples above ground [m]")
     trees: bool = Field(True, description="whether crowns hide the sky (opaque)")
     engine: Literal["triangles", "heightfield"] = Field(
-        "triangles", description="triangles: exact rays; heightfield: fast, wide ground without trees"
+        "triangles",
+        description="triangles: exact rays; heightfield: fast, for wide ground, with a stated error",
     )
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
-
-    @model_validator(mode="after")
-    def _fits(self) -> SkyStudySettings:
-        _no_crowns(self.engine, self.trees)
-        return self
 
 
 StudySettings = SunlightStudySettings | ViewshedStudySettings | SkyStudySettings | FacesStudySettings

@@ -194,7 +194,7 @@ def neighbours(run: StudyRun, settings: FacesStudySettings, scene: Scene) -> lis
     base = run.base.scene
     gone = set(scene.removed)
     stay = {b.id: building_footprint(b) for b in base.buildings if b.id not in gone}
-    where = f"{run.site.folder / 'studies'}: key 'area.ring'"
+    where = f"{run.file}: key 'area.ring'"
     if settings.area is not None:
         accuracy = run.site.settings.site.accepted_accuracy_m
         wanted = area_polygon(settings.area.ring, run.site.folder, scene.frame, where, accuracy)

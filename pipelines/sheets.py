@@ -178,7 +178,10 @@ def _hours_sheets(
     if new is not None:
         change = palette.change_ramp(width)
         image = change.paint(new.values - old.values)
-        loss = f"{context.say('area_lost')}: {number(row['area_losing_over_1h_m2'], 0, language)} m²"
+        lost, said = row.get("area_losing_over_1h_m2"), "area_lost"
+        if lost is None:
+            lost, said = row["area_losing_over_1h_a_day_m2"], "area_lost_a_day"
+        loss = f"{context.say(said)}: {number(lost, 0, language)} m²"
         legend = Legend(
             f"{context.say('change_of_hours')}, {context.say('change_unit')}",
             _change_entries(context, change),

@@ -84,6 +84,7 @@ def run_studies(
 
 def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Path]:
     """One study for each of its scenarios; for the existing state alone where it names none."""
+    run = replace(run, study_id=study_id)
     scenarios = list(dict.fromkeys(settings.scenarios)) or [EXISTING]
     folders, known = [], Known()
     for scenario_id in scenarios:
@@ -104,7 +105,7 @@ def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Pat
                 remove(stale)
             mark_done(run.site.out, made, files)
             continue
-        areas, by_area = read_areas(run.site, settings, scene.frame), None
+        areas, by_area = read_areas(run, settings, scene.frame), None
         with run.reporter.step(title) as tick:
             keeper = Keeper(run.site.out / "studies" / ".unfinished", tick)
             comparison = solve(run, settings, scene, known, keeper)
@@ -191,7 +192,7 @@ def study_grid(
     run: StudyRun, settings: GroundSettings, scene: Scene
 ) -> tuple[Grid, NDArray[np.bool_] | None]:
     """Grid of a study over its area, and which of its cells count."""
-    where = str(run.site.folder / "studies")
+    where = str(run.file)
     region = scene.terrain.dtm.grid.region
     if settings.area is None:
         return Grid.over(scene.frame, region, settings.cell_size_m), None
@@ -236,15 +237,11 @@ def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings) -> Viewshe
     x, y = frame.to_local(np.array([[eye.east, eye.north]]))[0]
     ground = float(TinSampler(run.base.scene.terrain.tin).heights(np.array([[x, y]]))[0])
     if np.isnan(ground):
-        raise InputError(
-            f"{run.site.folder / 'studies'}: key 'observer': E {eye.east} N {eye.north} "
-            "lies outside the terrain"
-        )
+        raise InputError(f"{run.file}: key 'observer': E {eye.east} N {eye.north} lies outside the terrain")
     height = eye.height_m if eye.height_m is not None else ground + float(eye.above_ground_m or 0.0)
     if height < ground:
         raise InputError(
-            f"{run.site.folder / 'studies'}: key 'observer.height_m': {height} m lies below the ground "
-            f"({ground:.2f} m)"
+            f"{run.file}: key 'observer.height_m': {height} m lies below the ground ({ground:.2f} m)"
         )
     return ViewshedSettings(
         observer=(float(x), float(y), height),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipelines.build import Built
 from pipelines.console import Reporter
@@ -19,3 +20,9 @@ class StudyRun:
     device: Device
     threads: int
     reporter: Reporter
+    study_id: str = ""
+
+    @property
+    def file(self) -> Path:
+        """File of the study in hand, for errors about its keys."""
+        return self.site.folder / "studies" / f"{self.study_id}.toml"

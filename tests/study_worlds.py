@@ -11,7 +11,7 @@ from pyproj import CRS
 from twin.frame import Frame
 from twin.model.geometry import solid
 from twin.model.mesh import TriangleMesh
-from twin.model.objects import Building, Tree
+from twin.model.objects import Building, CityObject, Tree
 from twin.model.raster import Grid, Raster
 from twin.model.results import SunInstant
 from twin.model.scene import Scene
@@ -68,6 +68,14 @@ def box(
     return Building(
         name, frame, (solid("1.2", vertices, surfaces, [Surface.GROUND, Surface.ROOF, *[Surface.WALL] * 4]),)
     )
+
+
+def deck(
+    name: str, centre: tuple[float, float], size: tuple[float, float, float], turn_deg: float, under_m: float
+) -> CityObject:
+    """The deck of a bridge: a slab (width, depth, thickness) whose underside lies at ``under_m`` [m]."""
+    slab = box(name, centre, size, turn_deg, under_m)
+    return CityObject(name, "Bridge", slab.frame, slab.geometries)
 
 
 def scene_of(

@@ -78,6 +78,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "bearing": ("direction (nord vrai)", "bearing (true north)"),
     "field_of_view": ("champ horizontal", "horizontal field of view"),
     "area_lost": ("surface perdant plus de 1 h", "area losing more than 1 h"),
+    "area_lost_a_day": (
+        "surface perdant plus de 1 h par jour en moyenne",
+        "area losing more than 1 h a day on average",
+    ),
     "mean": ("moyenne", "mean"),
     "visible_area": ("surface visible", "visible area"),
     "window_keys": (

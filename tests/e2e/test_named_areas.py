@@ -92,8 +92,20 @@ def test_areas_are_a_table_and_a_layer(site: Path, twin: Twin) -> None:
     ("old", "new", "words"),
     [
         ('label = "name"', 'label = "nom"', ["gardens.geojson", "nom"]),
-        ('file = "gardens.geojson"', 'file = "parks.geojson"', ["areas.file", "no such file"]),
-        ("trees = false", "trees = true", ["massive down to the ground"]),
+        (
+            'file = "gardens.geojson"',
+            'file = "parks.geojson"',
+            ["gardens.toml: key 'areas.file'", "no such file"],
+        ),
+        ('file = "gardens', 'most = 3\nfile = "gardens', ["gardens.toml", "areas.most"]),
+        (
+            "[areas]",
+            "[area]\nring = [[1, 1], [9, 1], [9, 9]]\n[areas]",
+            ["gardens.toml: key 'area.ring'", "outside the model"],
+        ),
+        ("step_min = 30", "step_min = 0", ["gardens.toml", "step_min"]),
+        ("step_min = 30", "step_min = 7", ["does not divide a day"]),
+        ("[areas]", "profile = 'moon'\n[areas]", ["gardens.toml: key 'profile'", "'moon'"]),
         ("at_least_h = 2.0", "at_least_h = 25", ["at_least_h"]),
     ],
 )

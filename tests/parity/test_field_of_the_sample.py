@@ -1,8 +1,9 @@
-"""Hours of sun by the fast engine against the exact one, on the synthetic sample site."""
+"""Hours of sun by the fast engine against the exact one, on the synthetic sample site, with trees and a bridge."""
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,19 @@ import pytest
 from pipelines.build import load
 from pipelines.propose import scene_of
 from pipelines.site import open_site
+from tests.study_worlds import box
 from tests.tolerances import FIELD_BIAS_PERCENT, FIELD_P95_STEPS, FIELD_P99_STEPS
-from twin.errors import InputError
+from twin.model.objects import CityObject
 from twin.model.raster import Grid
 from twin.model.results import SunlightResult
 from twin.study.readers import Engine
 from twin.study.sunlight import sunlight
 from twin.study.suns import FIELD_ERROR, Day, SunlightSettings
+from twin.terrain.sampler import TinSampler
 from twin.visibility.caster import choose_device
 
 
-def settings(engine: Engine, trees: bool = False) -> SunlightSettings:
+def settings(engine: Engine, trees: bool = True) -> SunlightSettings:
     return SunlightSettings(
         (Day(dt.date(2026, 3, 21), 10.0),),
         "Europe/Brussels",
@@ -38,6 +41,13 @@ def settings(engine: Engine, trees: bool = False) -> SunlightSettings:
 def both(small_site: Path) -> tuple[SunlightResult, SunlightResult]:
     site = open_site(small_site)
     scene = scene_of(site, load(site).scene, "plan-2030")
+    assert len(scene.trees) > 50
+    # A footbridge 7 m over the middle of the site, with ground under it that is asked about.
+    x, y = scene.terrain.dtm.grid.region.west + 95.0, scene.terrain.dtm.grid.region.south + 110.0
+    under = float(TinSampler(scene.terrain.tin).heights(np.array([[x, y]]))[0]) + 7.0
+    slab = box("bridge", (x, y), (120.0, 6.0, 1.2), 35.0, under, scene.frame)
+    bridge = CityObject("bridge", "Bridge", scene.frame, slab.geometries)
+    scene = replace(scene, others=(*scene.others, bridge))
     grid = Grid.over(scene.frame, scene.terrain.dtm.grid.region, 0.5)
     exact, fast = (
         sunlight(scene, grid, settings(engine), choose_device("cpu"), threads=2)
@@ -80,8 +90,3 @@ def test_runs_lie_within_the_hours(both: tuple[SunlightResult, SunlightResult]) 
         assert np.isnan(runs.first.values[hours == 0]).all()
         # 21 March in Seraing: the sun is up from 6:39 to 18:52 legal time.
         assert 6.5 < np.nanmin(runs.first.values) < 7 and 18.5 < np.nanmax(runs.last.values) < 19.1
-
-
-def test_crowns_are_not_read_as_walls() -> None:
-    with pytest.raises(InputError, match="massive down to the ground"):
-        settings("heightfield", trees=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.study_worlds import box, local_grid, scene_of, terrain_of
+from tests.study_worlds import box, deck, local_grid, scene_of, terrain_of
 from twin.errors import FrameMismatchError
 from twin.model.objects import Building, Tree
 from twin.model.raster import Grid, Raster
@@ -76,6 +76,28 @@ def assert_same(one: SunlightResult, other: SunlightResult) -> None:
     assert list(one.hours) == list(other.hours) and list(one.runs) == list(other.runs)
 
 
+def bridged(base: Scene) -> Scene:
+    """The same town with two bridges."""
+    return replace(
+        base,
+        others=(
+            deck("old-bridge", (10.0, 55.0), (90, 7, 1.2), 25.0, 9.0),
+            deck("kept-bridge", (-40.0, -5.0), (60, 6, 1.0), 100.0, 10.0),
+        ),
+    )
+
+
+def rebuilt(base: Scene) -> Scene:
+    """A plan that also moves a bridge and plants two trees, one of them over the border of the terrain."""
+    plan = planned(base)
+    more = (
+        Tree("new", GRID.frame, -33.0, 12.0, 0.0, 15.0, 4.0, 2.5),
+        Tree("far", GRID.frame, 149.0, -20.0, 6.0, 25.0, 5.0, 3.0),
+    )
+    bridge = deck("new-bridge", (15.0, 40.0), (80, 9, 1.5), 60.0, 9.0)
+    return replace(plan, trees=(*plan.trees, *more), others=(*plan.others[1:], bridge))
+
+
 WEEK = Period("week", dt.date(2026, 2, 1), dt.date(2026, 2, 7), 60.0, daily=True)
 
 
@@ -87,8 +109,11 @@ WEEK = Period("week", dt.date(2026, 2, 1), dt.date(2026, 2, 7), 60.0, daily=True
         {"engine": "heightfield", "trees": False, "runs": True},
         {"trees": True, "runs": True, "periods": (WEEK,)},
         {"foliage": Foliage(), "min_altitude_deg": 6.0},
+        {"engine": "heightfield"},
+        {"engine": "heightfield", "runs": True, "periods": (WEEK,)},
+        {"engine": "heightfield", "foliage": Foliage(0.1, 0.6), "periods": (WEEK,)},
     ],
-    ids=["sweep", "sweep with runs", "rays", "leaves"],
+    ids=["sweep", "sweep with runs", "rays", "leaves", "crowns", "crowns with runs", "leaves by the sweep"],
 )
 def test_it_equals_a_full_run(seed: int, changes: dict[str, object]) -> None:
     base = town(seed)
@@ -100,6 +125,35 @@ def test_it_equals_a_full_run(seed: int, changes: dict[str, object]) -> None:
     assert_same(proposed_sun(study, scene), sunlight(scene, GRID, asked, DEVICE))
 
 
+@pytest.mark.parametrize("seed", [5, 6])
+@pytest.mark.parametrize("foliage", [None, Foliage()])
+@pytest.mark.parametrize("trees", [True, False])
+def test_bridges_and_trees_come_and_go(seed: int, foliage: Foliage | None, trees: bool) -> None:
+    base = bridged(town(seed))
+    asked = settings(engine="heightfield", foliage=foliage, trees=trees)
+    study = GroundSun(base, GRID, asked, DEVICE, threads=2)
+    for scene in (
+        rebuilt(base),
+        replace(base, scenario="felled", hash="e" * 64, trees=()),
+        replace(base, scenario="opened", hash="d" * 64, others=()),
+    ):
+        full = sunlight(scene, GRID, asked, DEVICE)
+        assert_same(proposed_sun(study, scene), full)
+        changed = full.hours["2026-03-21"].values != study.existing.hours["2026-03-21"].values
+        assert changed.any() or (not trees and scene.scenario == "felled")
+
+
+def test_a_block_over_the_border_of_the_terrain() -> None:
+    base = town(7)
+    scene = replace(
+        base, scenario="plan", hash="f" * 64, proposed=(box("p/out", (150.0, 20.0), (30, 20, 40), 0.0, -3.0),)
+    )
+    asked = settings(engine="heightfield")
+    assert_same(
+        proposed_sun(GroundSun(base, GRID, asked, DEVICE), scene), sunlight(scene, GRID, asked, DEVICE)
+    )
+
+
 def test_with_a_mask_and_a_far_ridge() -> None:
     base = town(3)
     ridge = Grid(GRID.frame, -4000.0, 4000.0, 100.0, 80, 80)
@@ -109,7 +163,11 @@ def test_with_a_mask_and_a_far_ridge() -> None:
     scene = planned(base)
     mask = np.zeros(GRID.shape, dtype=bool)
     mask[40:180, 10:190] = True
-    for asked in (settings(engine="heightfield", trees=False), settings(trees=False)):
+    for asked in (
+        settings(engine="heightfield", trees=False),
+        settings(engine="heightfield"),
+        settings(trees=False),
+    ):
         study = GroundSun(base, GRID, asked, DEVICE, mask=mask)
         full = sunlight(scene, GRID, asked, DEVICE, mask=mask)
         assert_same(proposed_sun(study, scene), full)
@@ -122,7 +180,7 @@ def test_with_a_mask_and_a_far_ridge() -> None:
 
 def test_the_same_scene_changes_nothing() -> None:
     base = town(4)
-    for asked in (settings(engine="heightfield", trees=False), settings()):
+    for asked in (settings(engine="heightfield", trees=False), settings(engine="heightfield"), settings()):
         study = GroundSun(base, GRID, asked, DEVICE)
         assert_same(proposed_sun(study, base), study.existing)
 

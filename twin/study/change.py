@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,10 +16,12 @@ from twin.model.raster import Grid, Raster
 from twin.model.results import SunInstant, SunlightResult
 from twin.model.scene import Scene
 from twin.region import Region
+from twin.study.hanging import Reach, faces_of, hanging_objects, over_field
 from twin.study.occluders import FaceTable, face_table
 from twin.study.readers import FieldReader, parts, window_of
 from twin.study.receptors import Receptors, ground_receptors
 from twin.study.sunlight import GroundSun, SunCount, ray_readers
+from twin.study.tally import TOGETHER
 from twin.study.watch import Ticker
 from twin.sun.position import sun_direction_local
 
@@ -40,21 +43,33 @@ class Change:
         Ids of what it has no more.
     boxes
         (n, 6) west, south, low, east, north, high of each of these objects, local space [m].
+    hanging
+        (n,) which of them hang over the ground (by the height field's engine; none for rays).
+    added_hanging
+        The same of the objects of ``added``.
     """
 
     added: FaceTable
     removed: frozenset[str]
     boxes: NDArray[np.float64]
+    hanging: NDArray[np.bool_]
+    added_hanging: NDArray[np.bool_]
+
+    @property
+    def standing(self) -> NDArray[np.float64]:
+        """Boxes of what stands on the ground."""
+        return self.boxes[~self.hanging]
 
 
-def change_between(base: Scene, scene: Scene, table: FaceTable, trees: bool) -> Change:
-    """What a scene adds to another and takes from it, object by object.
+def change_between(study: GroundSun, scene: Scene) -> Change:
+    """What a scene adds to that of a study and takes from it, object by object.
 
     Raises
     ------
     FrameMismatchError
         The scenes do not stand on one terrain.
     """
+    base, table = study.scene, study.table
     if scene.terrain is not base.terrain:
         raise FrameMismatchError("the two states of a study stand on different terrains")
     old, new = _objects(base), _objects(scene)
@@ -67,10 +82,12 @@ def change_between(base: Scene, scene: Scene, table: FaceTable, trees: bool) -> 
         trees=tuple(thing for thing in scene.trees if id(thing) in more),
         others=tuple(thing for thing in scene.others if id(thing) in more),
     )
-    added = face_table(extra, trees, coverings=False)
-    boxes = [*_boxes(added, set(range(1, len(added.ids))))]
-    boxes += _boxes(table, {k for k, name in enumerate(table.ids) if k and name in gone})
-    return Change(added, gone, np.array(boxes, dtype=np.float64).reshape(-1, 6))
+    added = face_table(extra, study.settings.trees, coverings=False)
+    hangs = np.zeros(len(added.ids), dtype=bool) if study.field is None else hanging_objects(added)
+    came = _boxes(added, set(range(1, len(added.ids))))
+    went = _boxes(table, {k for k, name in enumerate(table.ids) if k and name in gone})
+    boxes = np.array([*came.values(), *went.values()], dtype=np.float64).reshape(-1, 6)
+    return Change(added, gone, boxes, np.concatenate([hangs[[*came]], study.hanging[[*went]]]), hangs)
 
 
 def _objects(scene: Scene) -> dict[int, Building | Tree | CityObject]:
@@ -79,13 +96,13 @@ def _objects(scene: Scene) -> dict[int, Building | Tree | CityObject]:
     return {id(thing): thing for thing in things}
 
 
-def _boxes(table: FaceTable, wanted: set[int]) -> list[NDArray[np.float64]]:
-    found = []
+def _boxes(table: FaceTable, wanted: set[int]) -> dict[int, NDArray[np.float64]]:
+    found = {}
     for number in sorted(wanted):
         faces = table.faces[table.objects == number]
         if len(faces):
             points = table.vertices[faces.ravel()]
-            found.append(np.concatenate([points.min(axis=0) - NEAR_M, points.max(axis=0) + NEAR_M]))
+            found[number] = np.concatenate([points.min(axis=0) - NEAR_M, points.max(axis=0) + NEAR_M])
     return found
 
 
@@ -93,8 +110,9 @@ def proposed_sun(study: GroundSun, scene: Scene) -> SunlightResult:
     """The study of another state of its scene; what no shadow of the change can reach is taken over.
 
     With the height field the lines through the changed cells are swept once with the old and once with the new
-    surface; with triangles the points whose way to some sun meets a changed object's box are asked again. Both
-    equal a full run.
+    surface; where anything hangs over the ground, the points that these tell apart, and those that may meet what
+    hangs and changes, are asked again. With triangles the points whose way to some sun meets a changed object's box
+    are asked again. All equal a full run.
 
     Parameters
     ----------
@@ -103,22 +121,33 @@ def proposed_sun(study: GroundSun, scene: Scene) -> SunlightResult:
     scene
         The other state, on the same terrain.
     """
-    change = change_between(study.scene, scene, study.table, study.settings.trees)
+    change = change_between(study, scene)
     if study.field is None:
         return _by_rays(study, scene, change)
-    if study.settings.runs or any(span.daily for span in study.spans):
+    if not _inside(study.scene.terrain.tin.region, change.standing):
+        # The surface would have other cells.
         return GroundSun(
             scene, study.grid, study.settings, study.device, study.threads, study.mask, study.progress
         ).existing
-    return _by_field(study, study.field, scene, change)
-
-
-def _window(grid: Grid, change: Change) -> Grid | None:
-    """The cells that a change may touch."""
     if not len(change.boxes):
+        return replace(study.existing, scene_hash=scene.hash, scenario=scene.scenario)
+    counts_alone = not (study.settings.runs or any(span.daily for span in study.spans))
+    if counts_alone and not study.hanging.any() and not change.hanging.any():
+        return _by_field(study, study.field, scene, change)
+    return _by_both(study, study.field, scene, change)
+
+
+def _inside(region: Region, boxes: NDArray[np.float64]) -> bool:
+    low, high = boxes[:, :2], boxes[:, 3:5]
+    return bool((low >= (region.west, region.south)).all() and (high <= (region.east, region.north)).all())
+
+
+def _window(grid: Grid, boxes: NDArray[np.float64]) -> Grid | None:
+    """The cells that changed objects may touch."""
+    if not len(boxes):
         return None
     margin = AROUND_CELLS * grid.cell_size
-    low, high = change.boxes[:, :2].min(axis=0) - margin, change.boxes[:, 3:5].max(axis=0) + margin
+    low, high = boxes[:, :2].min(axis=0) - margin, boxes[:, 3:5].max(axis=0) + margin
     return grid.window(Region(float(low[0]), float(low[1]), float(high[0]), float(high[1])))
 
 
@@ -168,7 +197,7 @@ def _receptors(
 
 
 def _by_field(study: GroundSun, field: FieldReader, scene: Scene, change: Change) -> SunlightResult:
-    window = _window(field.whole, change)
+    window = _window(field.whole, change.boxes)
     if window is None:
         return replace(study.existing, scene_hash=scene.hash, scenario=scene.scenario)
     table = _table_within(study, change, window)
@@ -190,6 +219,72 @@ def _by_field(study: GroundSun, field: FieldReader, scene: Scene, change: Change
     return SunlightResult(scene.hash, scene.scenario, hours, plates, method)
 
 
+def _by_both(study: GroundSun, field: FieldReader, scene: Scene, change: Change) -> SunlightResult:
+    """Sweep and rays: what either tells apart in the two states is asked again, sun by sun."""
+    inner = _window(study.grid, change.boxes)
+    table = study.table if inner is None else _table_within(study, change, inner)
+    receptors, fresh = _receptors(study, table, inner)
+    suns = [sun for span in study.spans for sun in span.instants] + list(study.instants)
+    edit = _window(field.whole, change.standing)
+    standing = study.table if edit is None else _standing_within(study, change, edit)
+    asked = fresh | _shaded_anew(study, change, receptors, suns)
+    if edit is not None:
+        asked |= _told_apart(field, (standing, edit), receptors, suns)
+    index = np.flatnonzero(asked)
+    again = Receptors(study.grid, receptors.z[index], receptors.index[index])
+    count = SunCount(study.spans, study.instants, len(again), study.settings)
+    if len(again):
+        whole = face_table(scene, study.settings.trees, coverings=False)
+        hanging = faces_of(whole, hanging_objects(whole))
+        tick = Ticker(study.progress, len(again) * len(suns))
+        with ExitStack() as stack:
+            now = field.asking(again)
+            if edit is not None:
+                now = stack.enter_context(field.edited(standing, edit, again))
+            reader = stack.enter_context(
+                over_field(now, hanging, study.settings.share, study.device, study.threads)
+            )
+            count.run([(slice(0, len(again)), reader)], tick)
+    return _merged(study.existing, study.result(count, scene, again), receptors)
+
+
+def _standing_within(study: GroundSun, change: Change, window: Grid) -> FaceTable:
+    """The faces of the new state over a window that stand on the ground."""
+    table = _table_within(study, change, window)
+    return faces_of(table, ~np.concatenate([study.hanging, change.added_hanging]))
+
+
+def _shaded_anew(
+    study: GroundSun, change: Change, receptors: Receptors, suns: list[SunInstant]
+) -> NDArray[np.bool_]:
+    """Which points (n,) may meet something that hangs and comes or goes."""
+    found = np.zeros(len(receptors), dtype=bool)
+    went = np.array([name in change.removed and bool(k) for k, name in enumerate(study.table.ids)])
+    for table, objects in ((change.added, change.added_hanging), (study.table, went & study.hanging)):
+        faces = faces_of(table, objects)
+        if len(faces.faces) and len(receptors):
+            reach = Reach(faces, receptors, study.threads)
+            for sun in suns:
+                if sun.altitude_deg > 0.0:
+                    found |= reach.met(sun_direction_local(sun))
+    return found
+
+
+def _told_apart(
+    field: FieldReader, edit: tuple[FaceTable, Grid], receptors: Receptors, suns: list[SunInstant]
+) -> NDArray[np.bool_]:
+    """Which points (n,) some sun reaches over one of two surfaces alone, of those on lines with the edited cells."""
+    found = np.zeros(len(receptors), dtype=bool)
+    was = field.asking(receptors, edit[1])
+    for start in range(0, len(suns), TOGETHER):
+        some = suns[start : start + TOGETHER]
+        before = [was.lit(sun) for sun in some]
+        with field.edited(*edit, receptors):
+            for sun, lit in zip(some, before, strict=True):
+                found |= lit != was.lit(sun)
+    return found
+
+
 def _values(raster: Raster, receptors: Receptors) -> NDArray[np.float64]:
     """Values (n,) at the receptors; 0 where there was none."""
     found: NDArray[np.float64] = np.nan_to_num(raster.values.ravel()[receptors.index].astype(np.float64))
@@ -197,7 +292,7 @@ def _values(raster: Raster, receptors: Receptors) -> NDArray[np.float64]:
 
 
 def _by_rays(study: GroundSun, scene: Scene, change: Change) -> SunlightResult:
-    window = _window(study.grid, change)
+    window = _window(study.grid, change.boxes)
     table = study.table if window is None else _table_within(study, change, window)
     receptors, fresh = _receptors(study, table, window)
     suns = [sun for span in study.spans for sun in span.instants] + list(study.instants)

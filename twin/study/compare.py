@@ -96,7 +96,10 @@ def rasters(result: Result) -> dict[str, Raster]:
 
 
 def sunlight_table(comparison: Comparison) -> list[Row]:
-    """One row per date: mean hours, area with two hours, areas that lose sun, over the cells of both states.
+    """One row per date or period: mean hours, area with two hours, areas that lose sun, over the cells of both states.
+
+    In the row of a period these limits hold for the mean day, in columns of their own (``..._a_day_...``); the
+    columns of a day are None there.
 
     The footprints of added volumes, and of removed ones, are in one state only: their area is a column of its
     own and they count in nothing else. Columns of the proposed state are None where there is none.
@@ -114,11 +117,19 @@ def sunlight_table(comparison: Comparison) -> list[Row]:
             "step_min": float(days[date]["step_min"]),
             "longest_h": float(days[date]["longest_h"]),
         }
-        rows.append(row | _sun_row(old, new, raster.grid.cell_size**2))
-    return rows
+        count = int(days[date].get("days", 1))
+        rows.append(row | _sun_row(old, new, raster.grid.cell_size**2, count))
+    return _same_columns(rows)
 
 
-def _sun_row(old: NDArray[np.float32], new: NDArray[np.float32] | None, cell_m2: float) -> Row:
+def _same_columns(rows: list[Row]) -> list[Row]:
+    """Rows of days and of periods in one table: None in what is not asked of the other kind."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
+def _sun_row(old: NDArray[np.float32], new: NDArray[np.float32] | None, cell_m2: float, days: int = 1) -> Row:
+    """One day or period; the limits of a day hold for the mean day of a period, in columns that say so."""
     both = np.isfinite(old) if new is None else np.isfinite(old) & np.isfinite(new)
     was = old[both].astype(np.float64)
     now = new[both].astype(np.float64) if new is not None else None
@@ -128,14 +139,17 @@ def _sun_row(old: NDArray[np.float32], new: NDArray[np.float32] | None, cell_m2:
         "mean_existing_h": _mean(was),
         "mean_proposed_h": None if now is None else _mean(now),
         "mean_change_h": None if now is None else _mean(now - was),
-        f"area_{SUNLIT_H:g}h_existing_m2": _area(was >= SUNLIT_H - ROUNDING_H, cell_m2),
-        f"area_{SUNLIT_H:g}h_proposed_m2": (
-            None if now is None else _area(now >= SUNLIT_H - ROUNDING_H, cell_m2)
-        ),
     }
+    mean = "" if days == 1 else "_a_day"
+    if days > 1:
+        row["mean_existing_h_a_day"] = None if (h := _mean(was)) is None else h / days
+        row["mean_proposed_h_a_day"] = None if now is None or (h := _mean(now)) is None else h / days
+    enough = days * SUNLIT_H - ROUNDING_H
+    row[f"area_{SUNLIT_H:g}h{mean}_existing_m2"] = _area(was >= enough, cell_m2)
+    row[f"area_{SUNLIT_H:g}h{mean}_proposed_m2"] = None if now is None else _area(now >= enough, cell_m2)
     for loss in LOSSES_H:
-        lost = None if now is None else _area(was - now > loss + ROUNDING_H, cell_m2)
-        row[f"area_losing_over_{loss:g}h_m2"] = lost
+        lost = None if now is None else _area(was - now > days * loss + ROUNDING_H, cell_m2)
+        row[f"area_losing_over_{loss:g}h{mean}_m2"] = lost
     row["area_gaining_m2"] = None if now is None else _area(now - was > ROUNDING_H, cell_m2)
     row["largest_loss_h"] = None if now is None or not len(now) else float(max(0.0, (was - now).max()))
     return row

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -104,7 +106,7 @@ class FieldReader:
     Parameters
     ----------
     table
-        Faces of the scene.
+        Faces of the scene that stand on the ground; what hangs over it would be massive down to it.
     receptors
         Who asks.
     threads
@@ -112,6 +114,9 @@ class FieldReader:
     far
         The horizon beyond the site.
     """
+
+    part: tuple[int, int, int, int] | None = None
+    """Rows and columns of the surface that hold all receptors, where those are few: other lines are left out."""
 
     def __init__(
         self, table: FaceTable, receptors: Receptors, threads: int = 1, far: FarHorizon | None = None
@@ -148,7 +153,9 @@ class FieldReader:
         return total
 
     def _counted(self, directions: Iterable[NDArray[np.float64]]) -> NDArray[Any]:
-        found: NDArray[Any] = self.sweep.count(directions)[self._window].ravel()[self.receptors.index]
+        found: NDArray[Any] = self.sweep.count(directions, self.part)[self._window].ravel()[
+            self.receptors.index
+        ]
         return found
 
     def _swept(self, suns: Sequence[SunInstant]) -> NDArray[Any]:
@@ -172,16 +179,52 @@ class FieldReader:
         """
         row, col = self.whole.place_of(window)
         box = (row, row + window.rows, col, col + window.cols)
-        heights = rasterise(table.mesh(np.ones(len(table.faces), dtype=bool)), window).values
-        targets = np.full(self.whole.shape, np.nan, dtype=np.float32)
-        targets[self._window] = receptors.raster(receptors.z).values
         more = [np.zeros(len(receptors), dtype=np.int32) for _ in batches]
         for total, suns in zip(more, batches, strict=True):
             self._add_crossing(total, receptors, suns, box, -1)
-        with self.sweep.edited(row, col, heights, targets[box[0] : box[1], box[2] : box[3]]):
+        with self.edited(table, window, receptors):
             for total, suns in zip(more, batches, strict=True):
                 self._add_crossing(total, receptors, suns, box, 1)
         return more
+
+    @contextmanager
+    def edited(self, table: FaceTable, window: Grid, receptors: Receptors) -> Iterator[FieldReader]:
+        """A reader of an edited surface, until the block ends; this one sees the edit too.
+
+        Parameters
+        ----------
+        table
+            Faces over the window, in the new state.
+        window
+            The cells of the surface that differ.
+        receptors
+            Receptors of the new state, or some of them.
+        """
+        row, col = self.whole.place_of(window)
+        heights = rasterise(table.mesh(np.ones(len(table.faces), dtype=bool)), window).values
+        targets = np.full(self.whole.shape, np.nan, dtype=np.float32)
+        targets[self._window] = receptors.raster(receptors.z).values
+        asked = targets[row : row + window.rows, col : col + window.cols]
+        with self.sweep.edited(row, col, heights, asked):
+            yield self.asking(receptors)
+
+    def asking(self, receptors: Receptors, part: Grid | None = None) -> FieldReader:
+        """This reader for some receptors of its surface; they, or those in ``part``, are all that it looks at."""
+        other = copy.copy(self)
+        other.receptors = receptors
+        if part is not None:
+            row, col = self.whole.place_of(part)
+            other.part = (row, row + part.rows, col, col + part.cols)
+        elif len(receptors):
+            rows, cols = np.divmod(receptors.index, receptors.grid.cols)
+            down, right = self._window[0].start, self._window[1].start
+            other.part = (
+                down + int(rows.min()),
+                down + int(rows.max()) + 1,
+                right + int(cols.min()),
+                right + int(cols.max()) + 1,
+            )
+        return other
 
     def _add_crossing(
         self,

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.errors import InputError
-from twin.model.raster import Grid, Raster
+from twin.model.raster import Grid
 from twin.model.results import SkyResult
 from twin.model.scene import Scene
+from twin.study.hanging import faces_of, hanging_objects, over_field
 from twin.study.horizon import METHOD as FAR_METHOD
 from twin.study.horizon import FarHorizon, far_horizon
-from twin.study.occluders import COVERINGS, face_table
+from twin.study.occluders import COVERINGS, FaceTable, face_table
 from twin.study.readers import Engine, FieldReader, parts
-from twin.study.receptors import ground_receptors, surface_lift
+from twin.study.receptors import Receptors, ground_receptors, surface_lift
 from twin.study.suns import FIELD_ENGINE
 from twin.study.watch import Progress, Ticker
 from twin.sun.sky import OVERCAST_HORIZONTAL, SKY_DIRECTIONS, Measure, Sky, cie_overcast, sky_of
@@ -160,7 +160,7 @@ class SkySettings:
     Parameters
     ----------
     engine
-        Triangles, or the height field of the highest surface (without trees).
+        Triangles, or the height field of what stands on the ground, with rays against what hangs over it.
     trees
         Whether crowns hide the sky, as opaque ones.
     directions
@@ -174,12 +174,52 @@ class SkySettings:
     directions: int = SKY_DIRECTIONS
     sample_height_m: float = 0.0
 
-    def __post_init__(self) -> None:
-        if self.engine == "heightfield" and self.trees:
-            raise InputError(
-                "engine = 'heightfield' would read crowns as massive down to the ground: "
-                "set trees = false, or engine = 'triangles'"
-            )
+
+def _by_field(
+    table: FaceTable,
+    receptors: Receptors,
+    skies: dict[str, Sky],
+    far: FarHorizon | None,
+    engine: tuple[Device, int],
+    tick: Ticker,
+) -> dict[str, NDArray[Any]]:
+    """How many directions of each sky are free, by sweeps, and rays against what hangs over the ground."""
+    hangs = hanging_objects(table)
+    field = FieldReader(faces_of(table, ~hangs), receptors, engine[1], far)
+    counts: dict[str, NDArray[Any]] = {}
+    with over_field(field, faces_of(table, hangs), None, *engine) as reader:
+        for name, sky in skies.items():
+            counts[name] = np.zeros(len(receptors), dtype=np.int32)
+            for start in range(0, len(sky), 48):
+                some = sky.directions[start : start + 48]
+                counts[name] += reader.count_directions(some)
+                tick.add(len(some) * len(receptors), name)
+    return counts
+
+
+def _by_rays(
+    table: FaceTable,
+    receptors: Receptors,
+    skies: dict[str, Sky],
+    far: FarHorizon | None,
+    engine: tuple[Device, int],
+    tick: Ticker,
+) -> dict[str, NDArray[Any]]:
+    """The same by rays alone."""
+    caster = make_caster(table.triangles(), *engine)
+    counts: dict[str, NDArray[Any]] = {}
+    try:
+        for name, sky in skies.items():
+            counts[name] = np.zeros(len(receptors), dtype=np.int32)
+            for part in parts(len(receptors)):
+                points = receptors.points(part)
+                everywhere = np.ones(len(points), dtype=bool)
+                for direction in sky.directions:
+                    counts[name][part] += _sees(caster, points, direction, everywhere, far)
+                    tick.add(len(points), name)
+    finally:
+        caster.close()
+    return counts
 
 
 def sky_on_ground(
@@ -197,29 +237,13 @@ def sky_on_ground(
     receptors = ground_receptors(table, grid, settings.sample_height_m, mask)
     far = far_horizon(scene.terrain)
     tick = Ticker(progress, 2.0 * settings.directions * len(receptors))
-    found: dict[str, Raster] = {}
     skies = {name: sky_of(measure, settings.directions) for name, measure in GROUND.items()}
-    field = FieldReader(table, receptors, threads, far) if settings.engine == "heightfield" else None
-    caster = None if field is not None else make_caster(table.triangles(), device, threads)
-    try:
-        for name, sky in skies.items():
-            count = np.zeros(len(receptors), dtype=np.int32)
-            if field is not None:
-                for start in range(0, len(sky), 48):
-                    some = sky.directions[start : start + 48]
-                    count += field.count_directions(some)
-                    tick.add(len(some) * len(receptors), name)
-            elif caster is not None:
-                for part in parts(len(receptors)):
-                    points = receptors.points(part)
-                    everywhere = np.ones(len(points), dtype=bool)
-                    for direction in sky.directions:
-                        count[part] += _sees(caster, points, direction, everywhere, far)
-                        tick.add(len(points), name)
-            found[name] = receptors.raster((count / len(sky)).astype(np.float32))
-    finally:
-        if caster is not None:
-            caster.close()
+    ask = _by_field if settings.engine == "heightfield" else _by_rays
+    counts = ask(table, receptors, skies, far, (device, threads), tick)
+    found = {
+        name: receptors.raster((count / len(skies[name])).astype(np.float32))
+        for name, count in counts.items()
+    }
     method: dict[str, Any] = {
         "quantity": "sky view factors of level ground: share of the solid angle, and cosine-weighted",
         "directions": {name: len(sky) for name, sky in skies.items()},
@@ -233,6 +257,6 @@ def sky_on_ground(
         "grazing": "seen",
         "engine": f"rays against triangles, {device.label}"
         if settings.engine == "triangles"
-        else FIELD_ENGINE,
+        else f"{FIELD_ENGINE}; {device.label}",
     }
     return SkyResult(scene.hash, scene.scenario, found, method)

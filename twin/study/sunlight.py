@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from twin.model.raster import Grid
 from twin.model.results import SunInstant, SunlightResult
 from twin.model.scene import Scene
+from twin.study.hanging import faces_of, hanging_objects, over_field
 from twin.study.horizon import FarHorizon, far_horizon
 from twin.study.occluders import FaceTable, face_table
 from twin.study.readers import FieldReader, RayReader, Reader, parts
@@ -96,8 +97,11 @@ class GroundSun:
         self.table = face_table(scene, settings.trees, coverings=False)
         self.receptors = ground_receptors(self.table, grid, settings.sample_height_m, mask)
         self.field: FieldReader | None = None
+        self.hanging = np.zeros(len(self.table.ids), dtype=bool)
         if settings.engine == "heightfield":
-            self.field = FieldReader(self.table, self.receptors, threads, self.far)
+            self.hanging = hanging_objects(self.table)
+            standing = faces_of(self.table, ~self.hanging)
+            self.field = FieldReader(standing, self.receptors, threads, self.far)
         self.existing = self.result(self.counted(scene, self.table, self.receptors), scene, self.receptors)
 
     def counted(self, scene: Scene, table: FaceTable, receptors: Receptors) -> SunCount:
@@ -109,7 +113,9 @@ class GroundSun:
         ).hexdigest()
         tick = Ticker(self.progress, len(receptors) * suns, key)
         if self.field is not None:
-            count.run([(slice(0, len(receptors)), self.field)], tick)
+            hanging = faces_of(table, self.hanging)
+            with over_field(self.field, hanging, self.settings.share, self.device, self.threads) as reader:
+                count.run([(slice(0, len(receptors)), reader)], tick)
             return count
         with ray_readers(scene, table, self.settings, self.device, self.threads) as make:
             count.run(

@@ -7,16 +7,18 @@ import json
 
 import numpy as np
 import pytest
+from pyproj import CRS
 
 from tests.study_worlds import box, flat, local_grid, scene_of
 from twin.errors import FrameMismatchError, InputError
+from twin.frame import Frame
 from twin.model.objects import Tree
 from twin.model.raster import Raster
 from twin.model.results import SunlightResult
 from twin.model.scene import Scene
 from twin.study.compare import compare, sunlight_table, viewshed_table
 from twin.study.sunlight import sunlight
-from twin.study.suns import Day, SunlightSettings
+from twin.study.suns import Day, Period, SunlightSettings, spans_of
 from twin.study.viewshed import ViewshedSettings, viewshed
 from twin.visibility.caster import choose_device
 
@@ -132,6 +134,53 @@ def test_comparison_of_sun() -> None:
     assert row["mean_change_h"] == pytest.approx(np.nanmean(change), abs=1e-5)
     assert row["area_m2"] == np.count_nonzero(np.isfinite(change)) * 4.0
     assert row["area_gaining_m2"] == 0.0
+
+
+def test_the_table_of_a_period_asks_of_its_mean_day() -> None:
+    """Limits of a day never stand against the sum of a year."""
+    week = Period("week", dt.date(2026, 3, 18), dt.date(2026, 3, 24), 60.0)
+    before, after = scene_of(flat(200.0)), scene_of(flat(200.0), proposed=(TOWER,))
+    result = compare(lambda s: solve(s, periods=(week,)), before, after)
+    day, period = sunlight_table(result)
+    assert list(day) == list(period)
+    assert period["area_2h_existing_m2"] is None and day["area_2h_a_day_existing_m2"] is None
+    change = result.difference["hours-week"].values
+    assert period["area_losing_over_1h_a_day_m2"] == np.count_nonzero(change < -7.0001) * 4.0 > 0
+    assert period["area_losing_over_1h_a_day_m2"] < np.count_nonzero(change < -1.0001) * 4.0
+    assert period["mean_existing_h_a_day"] == pytest.approx(period["mean_existing_h"] / 7)
+    new = result.proposed.hours["week"].values[np.isfinite(change)]
+    assert period["area_2h_a_day_proposed_m2"] == np.count_nonzero(new >= 14.0 - 1e-3) * 4.0
+
+
+def test_a_leap_year_and_the_change_of_the_clocks() -> None:
+    """366 days, each of its own length; no interval of a day of 23 or 25 hours is lost or counted twice."""
+    year = Period("2028", dt.date(2028, 1, 1), dt.date(2028, 12, 31), 60.0)
+    settings = SunlightSettings((), "Europe/Brussels", periods=(year,))
+    (span,) = spans_of(settings, GRID.frame)
+    assert span.record()["days"] == 366 and span.record()["intervals"] == 366 * 24
+    utc = [sun.utc for sun in span.instants]
+    assert len(set(utc)) == len(utc) and utc == sorted(utc)
+    assert 366 * 24 * 0.49 < len(utc) < 366 * 24 * 0.52
+    two = Period("2026", dt.date(2026, 1, 1), dt.date(2026, 12, 31), 60.0)
+    (span,) = spans_of(SunlightSettings((), "Europe/Brussels", periods=(two,)), GRID.frame)
+    lengths = {day.date: day.intervals for day in span.days if day.intervals != 24}
+    assert lengths == {dt.date(2026, 3, 29): 23, dt.date(2026, 10, 25): 25}
+
+
+def test_polar_night_and_midnight_sun() -> None:
+    """At 70 degrees north: no hour and no first sun in December; all of the day in June, from midnight on."""
+    frame = Frame(CRS.from_epsg(32633), "unknown", (500000, 7765000))
+    grid = local_grid(10.0, 5.0, frame)
+    night, day = dt.date(2026, 12, 21), dt.date(2026, 6, 21)
+    settings = SunlightSettings((Day(night, 30.0), Day(day, 30.0)), "Europe/Oslo", runs=True)
+    found = sunlight(scene_of(flat(50.0, 0.0, frame)), grid, settings, DEVICE)
+    assert (found.hours["2026-12-21"].values == 0.0).all() and (
+        found.hours["2026-06-21"].values == 24.0
+    ).all()
+    dark, light = found.runs["2026-12-21"], found.runs["2026-06-21"]
+    assert np.isnan(dark.first.values).all() and np.isnan(dark.last.values).all()
+    assert (dark.longest.values == 0.0).all() and (light.longest.values == 24.0).all()
+    assert (light.first.values == 0.0).all() and np.allclose(light.last.values, 24.0)
 
 
 def test_existing_alone_and_known_results() -> None:
