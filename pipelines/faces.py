@@ -102,7 +102,7 @@ def faces_study(
         "scene_hash": {"existing": base.hash, "proposed": scene.hash},
         "settings": settings.model_dump(mode="json"),
         "method": {
-            **sun_method(asked, spans, run.device.label, base.terrain.far is not None),
+            **sun_method(asked, spans, run.device, base.terrain.far is not None),
             **before.method,
         },
         "error_h": error_h,

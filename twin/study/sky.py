@@ -22,7 +22,7 @@ from twin.study.horizon import FarHorizon, far_horizon
 from twin.study.occluders import COVERINGS, face_table
 from twin.study.readers import Engine, FieldReader, parts
 from twin.study.receptors import ground_receptors, surface_lift
-from twin.study.suns import FIELD_ENGINE
+from twin.study.suns import field_engine
 from twin.study.watch import Progress, Ticker
 from twin.sun.sky import OVERCAST_HORIZONTAL, SKY_DIRECTIONS, Measure, Sky, cie_overcast, sky_of
 from twin.visibility.caster import Caster, Device, make_caster
@@ -183,14 +183,15 @@ def sky_on_ground(
     tick = Ticker(progress, 2.0 * settings.directions * len(receptors))
     found: dict[str, Raster] = {}
     skies = {name: sky_of(measure, settings.directions) for name, measure in GROUND.items()}
-    field = FieldReader(table, receptors, threads, far) if settings.engine == "heightfield" else None
+    swept = settings.engine == "heightfield"
+    field = FieldReader(table, receptors, device, threads, far) if swept else None
     caster = None if field is not None else make_caster(table.triangles(), device, threads)
     try:
         for name, sky in skies.items():
             count = np.zeros(len(receptors), dtype=np.int32)
             if field is not None:
-                for start in range(0, len(sky), 48):
-                    some = sky.directions[start : start + 48]
+                for start in range(0, len(sky), field.together):
+                    some = sky.directions[start : start + field.together]
                     count += field.count_directions(some)
                     tick.add(len(some) * len(receptors), name)
             elif caster is not None:
@@ -202,8 +203,9 @@ def sky_on_ground(
                         tick.add(len(points), name)
             found[name] = receptors.raster((count / len(sky)).astype(np.float32))
     finally:
-        if caster is not None:
-            caster.close()
+        for engine in (field, caster):
+            if engine is not None:
+                engine.close()
     method: dict[str, Any] = {
         "quantity": "sky view factors of level ground: share of the solid angle, and cosine-weighted",
         "directions": {name: len(sky) for name, sky in skies.items()},
@@ -217,6 +219,6 @@ def sky_on_ground(
         "grazing": "seen",
         "engine": f"rays against triangles, {device.label}"
         if settings.engine == "triangles"
-        else FIELD_ENGINE,
+        else field_engine(device),
     }
     return SkyResult(scene.hash, scene.scenario, found, method)

@@ -21,7 +21,7 @@ from twin.visibility.caster import Device
 from twin.visibility.gpu_device import BINDING, GROUP, GROUPS, Gpu, GpuMemory
 from twin.visibility.occluders import HeightField
 from twin.visibility.rays import slices
-from twin.visibility.sweep import Course, SunSweep, Window, _turned_window
+from twin.visibility.sweep import Course, SunSweep, Window, turned_window
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,9 @@ class GpuSweep(SunSweep):
         )
         longest = max(side.heights.shape[1] for side in self._sides)
         if LINES_BYTES * _ring(longest, SMALLEST_BAND) > BINDING:
-            raise MissingDependencyError(f"a row of {longest:,} cells is too long for a GPU: use --device cpu")
+            raise MissingDependencyError(
+                f"a row of {longest:,} cells is too long for a GPU: use --device cpu"
+            )
         self._rows = min(self._rows, BINDING // LINES_BYTES - _ring(longest, 0))
         for side in self._sides:
             side.cut(self._rows)
@@ -179,7 +181,7 @@ class GpuSweep(SunSweep):
         def go_on() -> None:
             while todo:
                 turned, batch = todo[-1]
-                found = self._batch(self._sides[turned], batch, _turned_window(window) if turned else window)
+                found = self._batch(self._sides[turned], batch, turned_window(window) if turned else window)
                 if turned and across is not None:
                     np.add(across, found, out=across)
                 else:
@@ -216,10 +218,7 @@ class GpuSweep(SunSweep):
         while True:
             found = np.zeros(side.targets.shape, dtype=np.uint16)
             try:
-                for band in side.bands:
-                    if band.counted and band.buffers is not None:
-                        self._gpu.clear(band.buffers.counts)
-                        band.counted = False
+                self._clear()
                 for flipped in (False, True):
                     group = [course for course in courses if (course.major < 0) == flipped]
                     while group:
@@ -231,6 +230,13 @@ class GpuSweep(SunSweep):
                 return found
             except GpuMemory as error:
                 self._shrink(side, len(courses), error)
+
+    def _clear(self) -> None:
+        """Drop the counts of a call that was interrupted."""
+        for band in (band for side in self._sides for band in side.bands):
+            if band.counted and band.buffers is not None:
+                self._gpu.clear(band.buffers.counts)
+            band.counted = False
 
     def _most(self, side: _Side) -> int:
         """Suns to a call of the kernel."""

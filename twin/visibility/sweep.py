@@ -185,9 +185,7 @@ class SunSweep:
         """
         return self.count([direction]).astype(bool)
 
-    def count(
-        self, directions: Iterable[NDArray[Any]], window: Window | None = None
-    ) -> NDArray[np.uint16]:
+    def count(self, directions: Iterable[NDArray[Any]], window: Window | None = None) -> NDArray[np.uint16]:
         """By how many of the suns each cell centre is reached, (rows, cols); at most 65,535 suns.
 
         Parameters
@@ -216,7 +214,7 @@ class SunSweep:
                     if across is None:
                         across = np.zeros((cols, rows), dtype=np.uint16)
                     _sweep(
-                        pool, self._along_cols, self._targets_turned, across, course, _turned_window(window)
+                        pool, self._along_cols, self._targets_turned, across, course, turned_window(window)
                     )
             if across is not None:
                 self._add(pool, total, across)
@@ -251,7 +249,8 @@ class SunSweep:
             job.result()
 
 
-def _turned_window(window: Window | None) -> Window | None:
+def turned_window(window: Window | None) -> Window | None:
+    """The same cells of the turned surface."""
     return None if window is None else (window[2], window[3], window[0], window[1])
 
 
