@@ -1,4 +1,4 @@
-"""The sweep on the GPU against the one in numba: the same answers but for float32 at grazing, and what it survives."""
+"""The sweep on the GPU against the one in numba: the same answers but for grazing, and what it survives."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ from twin.visibility.gpu_sweep import GpuSweep
 from twin.visibility.occluders import HeightField
 from twin.visibility.sweep import SunSweep
 
-OCTANTS = [direction_local(float(a), h) for a, h in zip(range(11, 371, 45), (8, 14, 20, 26, 35, 44, 55, 70))]
+OCTANTS = [
+    direction_local(float(a), h)
+    for a, h in zip(range(11, 371, 45), (8, 14, 20, 26, 35, 44, 55, 70), strict=False)
+]
 ALL = [direction_local(a, h) for a, h in SUNS] + OCTANTS
 FIELDS = {
     "town": town(90),
@@ -122,7 +125,7 @@ def test_an_edit_is_recounted_in_its_window(gpu_device: Device, monkeypatch: pyt
 
 
 class Short:
-    """A device that refuses what exceeds its memory [bytes] (buffers of one call of ``create`` are never given back)."""
+    """A device that refuses buffers above a size [bytes]."""
 
     def __init__(self, largest: int) -> None:
         self.largest, self.create = largest, Gpu._create
@@ -203,7 +206,7 @@ def test_a_lost_device_is_opened_again(
 
 def test_a_device_lost_twice_raises(gpu_device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     losing(2, monkeypatch)
-    with pytest.raises(MissingDependencyError, match="lost twice.*--device cpu") as raised:
+    with pytest.raises(MissingDependencyError, match=r"lost twice.*--device cpu") as raised:
         gpu_sweep_of(town(), gpu_device).count(ALL)
     assert gpu_device.adapter in str(raised.value)
 
@@ -224,7 +227,7 @@ def test_rays_survive_a_lost_device_once(gpu_device: Device, monkeypatch: pytest
         return read(gpu, buffer, nbytes)
 
     monkeypatch.setattr(Gpu, "read", lost)
-    with pytest.raises(MissingDependencyError, match="lost twice.*--device cpu"):
+    with pytest.raises(MissingDependencyError, match=r"lost twice.*--device cpu"):
         rays.occluded(caster)
 
 

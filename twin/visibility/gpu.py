@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from twin.errors import MissingDependencyError
 from twin.visibility.bvh import NODE, build_bvh
 from twin.visibility.caster import Device, Hits
-from twin.visibility.gpu_device import BINDING, GROUP, Gpu, GpuMemory
+from twin.visibility.gpu_device import BINDING, GROUP, Gpu, GpuMemoryError
 from twin.visibility.occluders import Triangles
 from twin.visibility.rays import Rays, from_nearby, occlusion_rays, sight_rays, slices
 
@@ -143,7 +143,7 @@ class GpuCaster:
             corners = self._triangles.vertices[self._triangles.faces]
             try:
                 self._parts = [self._part(corners, rows) for rows in slices(count, PART_FACES)]
-            except GpuMemory as error:
+            except GpuMemoryError as error:
                 raise MissingDependencyError(
                     f"the GPU {self.device.adapter} has too little memory for {count:,} faces "
                     f"({error}); use --device cpu, or a smaller site"
@@ -169,10 +169,10 @@ class GpuCaster:
         while True:
             size = min(self._chunk, max(SMALLEST_CHUNK, rays))
             try:
-                made = self._gpu.buffers(16 * size, 16 * size, 8 * size)
-                self._rays = _RayBuffers(size, *made, self._gpu.buffer(16, "UNIFORM"))
+                origins, towards, answers = self._gpu.buffers(16 * size, 16 * size, 8 * size)
+                self._rays = _RayBuffers(size, origins, towards, answers, self._gpu.buffer(16, "UNIFORM"))
                 return self._rays
-            except GpuMemory as error:
+            except GpuMemoryError as error:
                 self._shrink(error)
 
     def _shrink(self, error: Exception) -> None:
@@ -199,7 +199,7 @@ class GpuCaster:
                 rows = slice(done, min(len(rays), done + room.size))
                 try:
                     raw = self._call(kernel, parts, rays.part(rows), room, 4 * words)
-                except GpuMemory as error:
+                except GpuMemoryError as error:
                     room.destroy()
                     self._rays = None
                     self._shrink(error)

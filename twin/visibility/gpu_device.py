@@ -1,7 +1,7 @@
 """One GPU through wgpu (Vulkan, Metal, D3D12): adapters, buffers, kernels, and what is done when it fails.
 
-The only file that knows wgpu. Kernels stay within WebGPU's default limits and its core language. What fails comes out as
-one of two errors: ``GpuMemory`` (ask for less) or ``GpuLost`` (the device is gone: ``Gpu.surviving`` opens it again,
+The only file that knows wgpu. Kernels stay within WebGPU's default limits and its core language. What fails comes out
+as one of two errors: ``GpuMemoryError`` (ask for less) or ``GpuLostError`` (the device is gone: ``Gpu.surviving`` opens it again,
 once).
 """
 
@@ -157,18 +157,18 @@ def _open(adapter: Any) -> Any:
         ) from error
 
 
-class GpuMemory(Exception):
+class GpuMemoryError(Exception):
     """The GPU has too little memory for what was asked."""
 
 
-class GpuLost(Exception):
+class GpuLostError(Exception):
     """The device is gone: reset by its driver, unplugged, or destroyed."""
 
 
 class Gpu:
     """An open device: buffers, kernels, and calls of them.
 
-    Every method raises ``GpuMemory`` where the memory does not suffice, and ``GpuLost`` where the device is gone.
+    Every method raises ``GpuMemoryError`` where the memory does not suffice, and ``GpuLostError`` where the device is gone.
 
     Parameters
     ----------
@@ -198,9 +198,9 @@ class Gpu:
         try:
             yield
         except (self._wgpu.GPUOutOfMemoryError, MemoryError) as error:
-            raise GpuMemory(_short(error)) from error
+            raise GpuMemoryError(_short(error)) from error
         except (self._wgpu.GPUError, RuntimeError) as error:
-            raise GpuLost(_short(error)) from error
+            raise GpuLostError(_short(error)) from error
 
     def surviving(self, work: Callable[[], T], forget: Callable[[], None]) -> T:
         """Do some work; where the device is lost, open it again and go on, once.
@@ -219,13 +219,13 @@ class Gpu:
         """
         try:
             return work()
-        except GpuLost as error:
+        except GpuLostError as error:
             log.warning("the GPU %s was lost (%s): it is opened again", self.device.adapter, error)
         forget()
         self._gpu = self._opened()
         try:
             return work()
-        except GpuLost as error:
+        except GpuLostError as error:
             forget()
             raise MissingDependencyError(
                 f"the GPU {self.device.adapter} was lost twice in one call ({error}): update its driver, close what "
@@ -253,7 +253,7 @@ class Gpu:
         made: list[Any] = []
         try:
             made.extend(self.buffer(size) for size in sizes)
-        except GpuMemory:
+        except GpuMemoryError:
             for buffer in made:
                 buffer.destroy()
             raise

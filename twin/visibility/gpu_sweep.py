@@ -1,7 +1,7 @@
 """The sun over a height field on the GPU: the sweep of ``twin.visibility.sweep`` as a WGSL kernel.
 
-Many suns are swept at once, a thread for each of their pairs of lines. The surface lies in bands of rows, each in its own
-buffers; a call of the kernel takes some suns through one band, and leaves their lines for the next. Counts are whole
+Many suns are swept at once, a thread for each of their pairs of lines. The surface lies in bands of rows, each in its
+own buffers; a call of the kernel takes some suns through one band, and leaves their lines for the next. Counts are whole
 numbers that are added where they lie, so neither bands nor the number of suns together change a byte.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from twin.errors import MissingDependencyError
 from twin.visibility.caster import Device
-from twin.visibility.gpu_device import BINDING, GROUP, GROUPS, Gpu, GpuMemory
+from twin.visibility.gpu_device import BINDING, GROUP, GROUPS, Gpu, GpuMemoryError
 from twin.visibility.occluders import HeightField
 from twin.visibility.rays import slices
 from twin.visibility.sweep import Course, SunSweep, Window, turned_window
@@ -78,7 +78,7 @@ class _Band:
 
     @property
     def size(self) -> int:
-        return self.rows.stop - self.rows.start
+        return int(self.rows.stop) - int(self.rows.start)
 
 
 class _Side:
@@ -228,7 +228,7 @@ class GpuSweep(SunSweep):
                 for band in side.bands:
                     self._take(band, found)
                 return found
-            except GpuMemory as error:
+            except GpuMemoryError as error:
                 self._shrink(side, len(courses), error)
 
     def _clear(self) -> None:
@@ -271,7 +271,7 @@ class GpuSweep(SunSweep):
         """Some suns that come from one end of the side, through all bands."""
         if self._kernel is None:
             self._kernel = self._gpu.pipeline("sweep")
-        rows, wide = side.heights.shape
+        wide = side.heights.shape[1]
         flipped = courses[0].major < 0
         for band, suns, shifts, ring in _calls(side, courses, window):
             if not suns["count"].any():
@@ -309,7 +309,7 @@ class GpuSweep(SunSweep):
             sizes = (4 * band.size * side.heights.shape[1], cells, cells)
             try:
                 band.buffers = _Buffers(*self._gpu.buffers(*sizes))
-            except GpuMemory:
+            except GpuMemoryError:
                 others = [b for each in self._sides for b in each.bands if b.buffers is not None]
                 if not others:
                     raise

@@ -263,7 +263,7 @@ def _sweep(
     window: Window | None = None,
 ) -> None:
     """One sun: from row to row of ``heights``, and some columns aside for each."""
-    first, last = course.lines(*heights.shape, window)
+    first, last = course.lines(heights.shape[0], heights.shape[1], window)
     if course.major < 0:
         heights, targets, counts = heights[::-1], targets[::-1], counts[::-1]
     shear, drop = course.shear, course.drop
