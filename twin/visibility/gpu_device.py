@@ -1,8 +1,8 @@
 """One GPU through wgpu (Vulkan, Metal, D3D12): adapters, buffers, kernels, and what is done when it fails.
 
 The only file that knows wgpu. Kernels stay within WebGPU's default limits and its core language. What fails comes out
-as one of two errors: ``GpuMemoryError`` (ask for less) or ``GpuLostError`` (the device is gone: ``Gpu.surviving`` opens it again,
-once).
+as one of two errors: ``GpuMemoryError`` (ask for less) or ``GpuLostError`` (the device is gone: ``Gpu.surviving``
+opens it again, once).
 """
 
 from __future__ import annotations
@@ -168,7 +168,8 @@ class GpuLostError(Exception):
 class Gpu:
     """An open device: buffers, kernels, and calls of them.
 
-    Every method raises ``GpuMemoryError`` where the memory does not suffice, and ``GpuLostError`` where the device is gone.
+    Every method raises ``GpuMemoryError`` where the memory does not suffice, and ``GpuLostError`` where the device is
+    gone.
 
     Parameters
     ----------

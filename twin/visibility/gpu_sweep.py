@@ -1,8 +1,8 @@
 """The sun over a height field on the GPU: the sweep of ``twin.visibility.sweep`` as a WGSL kernel.
 
 Many suns are swept at once, a thread for each of their pairs of lines. The surface lies in bands of rows, each in its
-own buffers; a call of the kernel takes some suns through one band, and leaves their lines for the next. Counts are whole
-numbers that are added where they lie, so neither bands nor the number of suns together change a byte.
+own buffers; a call of the kernel takes some suns through one band, and leaves their lines for the next. Counts are
+whole numbers that are added where they lie, so neither bands nor the number of suns together change a byte.
 """
 
 from __future__ import annotations
