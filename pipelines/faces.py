@@ -140,7 +140,7 @@ def faces_study(
     files += write_models(folder, run, found)
     spans = spans_of(asked, scene.frame)
     far = found.base.terrain.far is not None
-    method = {**sun_method(asked, spans, run.device.label, far), **found.before.method}
+    method = {**sun_method(asked, spans, run.device, far), **found.before.method}
     context = SheetContext(run.site, run.base, scene, run.device.label, folder.parent.name, settings)
     files += write_face_sheets(context, found, method, folder / "plates", run, tick, rows)
     record = {

@@ -17,7 +17,7 @@ HEAVY = {
     "laspy": {"twin/io/las.py"},
     "lazrs": {"twin/io/las.py"},
     "embreex": {"twin/visibility/embree.py"},
-    "wgpu": {"twin/visibility/gpu.py"},
+    "wgpu": {"twin/visibility/gpu_device.py"},
     "trimesh": {"twin/io/meshes.py"},
     "pyvista": {"viewers/desktop.py"},
     "vtk": {"viewers/desktop.py"},

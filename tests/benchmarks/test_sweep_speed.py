@@ -14,17 +14,21 @@ ROWS, COLS = 5657, 5657
 """32 million cells."""
 
 
-@pytest.fixture(scope="module")
-def valley() -> SunSweep:
-    """Synthetic: valley sides of 100 m and 4,000 blocks on a plain."""
+def valley_field(side: int = ROWS) -> HeightField:
+    """Synthetic: valley sides of 100 m and blocks on a plain, 4,000 on 800 ha; seeded."""
     random = np.random.default_rng(0)
-    y = np.abs(np.linspace(-1, 1, ROWS))[:, None]
-    heights = 60 + 100 * np.maximum(0, y - 0.5) ** 2 + random.uniform(0, 0.05, (ROWS, COLS))
-    for _ in range(4000):
-        row, col = random.integers(0, ROWS - 80, 2)
+    y = np.abs(np.linspace(-1, 1, side))[:, None]
+    heights = 60 + 100 * np.maximum(0, y - 0.5) ** 2 + random.uniform(0, 0.05, (side, side))
+    for _ in range(4000 * side * side // (ROWS * COLS)):
+        row, col = random.integers(0, side - 80, 2)
         block = slice(row, row + random.integers(16, 80)), slice(col, col + random.integers(16, 80))
         heights[block] = heights[row, col] + random.uniform(4, 25)
-    return SunSweep(HeightField(heights, 0.5, 0.5, 0.0, 0.0), threads=2)
+    return HeightField(heights, 0.5, 0.5, 0.0, 0.0)
+
+
+@pytest.fixture(scope="module")
+def valley() -> SunSweep:
+    return SunSweep(valley_field(), threads=2)
 
 
 @pytest.mark.parametrize("azimuth", [165.0, 215.0, 262.0])

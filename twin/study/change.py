@@ -18,10 +18,9 @@ from twin.model.scene import Scene
 from twin.region import Region
 from twin.study.hanging import Reach, faces_of, hanging_objects, over_field
 from twin.study.occluders import FaceTable, face_table
-from twin.study.readers import FieldReader, parts, window_of
+from twin.study.readers import TOGETHER, FieldReader, parts, window_of
 from twin.study.receptors import Receptors, ground_receptors
 from twin.study.sunlight import GroundSun, SunCount, ray_readers
-from twin.study.tally import TOGETHER
 from twin.study.watch import Ticker
 from twin.sun.position import sun_direction_local
 

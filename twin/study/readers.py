@@ -19,14 +19,17 @@ from twin.study.receptors import Receptors
 from twin.study.surface import scene_field
 from twin.sun.position import sun_direction_local
 from twin.terrain.sampler import rasterise
-from twin.visibility.caster import Caster
-from twin.visibility.sweep import SunSweep
+from twin.visibility.caster import Caster, Device, make_sweep
 
 Engine = Literal["triangles", "heightfield"]
 CHUNK = 1 << 18
 """Points that are asked about together: bounds the memory, changes no result."""
 MOST_SUNS = 65_000
 """Suns that a sweep counts at once."""
+TOGETHER = 24
+"""Suns that are counted between two words of progress."""
+TOGETHER_ON_GPU = 1024
+"""The same for sweeps on a GPU."""
 
 
 class Reader(Protocol):
@@ -109,6 +112,8 @@ class FieldReader:
         Faces of the scene that stand on the ground; what hangs over it would be massive down to it.
     receptors
         Who asks.
+    device
+        Where it is swept.
     threads
         Threads; they change no result.
     far
@@ -119,14 +124,21 @@ class FieldReader:
     """Rows and columns of the surface that hold all receptors, where those are few: other lines are left out."""
 
     def __init__(
-        self, table: FaceTable, receptors: Receptors, threads: int = 1, far: FarHorizon | None = None
+        self,
+        table: FaceTable,
+        receptors: Receptors,
+        device: Device,
+        threads: int = 1,
+        far: FarHorizon | None = None,
     ) -> None:
         field, self.whole = scene_field(table, receptors.grid)
         self.receptors, self.far = receptors, far
         self._window = window_of(receptors.grid, self.whole)
         targets = np.full(self.whole.shape, np.nan, dtype=np.float32)
         targets[self._window] = receptors.raster(receptors.z).values
-        self.sweep = SunSweep(field, targets, threads=threads)
+        self.sweep = make_sweep(field, targets, device, threads)
+        # Between two words of progress a GPU's counts are read back, which takes as long as some hundred suns.
+        self.together = TOGETHER_ON_GPU if device.kind == "gpu" else TOGETHER
 
     def lit(self, sun: SunInstant) -> NDArray[Any]:
         """See ``Reader``."""
@@ -151,6 +163,10 @@ class FieldReader:
         for direction in directions:
             total += self._counted(direction[None]) * self.far.clears_direction(self.receptors.xyz, direction)
         return total
+
+    def close(self) -> None:
+        """Give the memory of the device back; the reader cannot be used afterwards."""
+        self.sweep.close()
 
     def _counted(self, directions: Iterable[NDArray[np.float64]]) -> NDArray[Any]:
         found: NDArray[Any] = self.sweep.count(directions, self.part)[self._window].ravel()[

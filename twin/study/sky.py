@@ -22,7 +22,7 @@ from twin.study.horizon import FarHorizon, far_horizon
 from twin.study.occluders import COVERINGS, FaceTable, face_table
 from twin.study.readers import Engine, FieldReader, parts
 from twin.study.receptors import Receptors, ground_receptors, surface_lift
-from twin.study.suns import FIELD_ENGINE
+from twin.study.suns import field_engine
 from twin.study.watch import Progress, Ticker
 from twin.sun.sky import OVERCAST_HORIZONTAL, SKY_DIRECTIONS, Measure, Sky, cie_overcast, sky_of
 from twin.visibility.caster import Caster, Device, make_caster
@@ -185,15 +185,18 @@ def _by_field(
 ) -> dict[str, NDArray[Any]]:
     """How many directions of each sky are free, by sweeps, and rays against what hangs over the ground."""
     hangs = hanging_objects(table)
-    field = FieldReader(faces_of(table, ~hangs), receptors, engine[1], far)
+    field = FieldReader(faces_of(table, ~hangs), receptors, *engine, far)
     counts: dict[str, NDArray[Any]] = {}
-    with over_field(field, faces_of(table, hangs), None, *engine) as reader:
-        for name, sky in skies.items():
-            counts[name] = np.zeros(len(receptors), dtype=np.int32)
-            for start in range(0, len(sky), 48):
-                some = sky.directions[start : start + 48]
-                counts[name] += reader.count_directions(some)
-                tick.add(len(some) * len(receptors), name)
+    try:
+        with over_field(field, faces_of(table, hangs), None, *engine) as reader:
+            for name, sky in skies.items():
+                counts[name] = np.zeros(len(receptors), dtype=np.int32)
+                for start in range(0, len(sky), field.together):
+                    some = sky.directions[start : start + field.together]
+                    counts[name] += reader.count_directions(some)
+                    tick.add(len(some) * len(receptors), name)
+    finally:
+        field.close()
     return counts
 
 
@@ -257,6 +260,6 @@ def sky_on_ground(
         "grazing": "seen",
         "engine": f"rays against triangles, {device.label}"
         if settings.engine == "triangles"
-        else f"{FIELD_ENGINE}; {device.label}",
+        else field_engine(device),
     }
     return SkyResult(scene.hash, scene.scenario, found, method)

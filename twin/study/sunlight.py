@@ -17,7 +17,7 @@ from twin.model.scene import Scene
 from twin.study.hanging import faces_of, hanging_objects, over_field
 from twin.study.horizon import FarHorizon, far_horizon
 from twin.study.occluders import FaceTable, face_table
-from twin.study.readers import FieldReader, RayReader, Reader, parts
+from twin.study.readers import TOGETHER, FieldReader, RayReader, Reader, parts
 from twin.study.receptors import Receptors, ground_receptors, surface_lift
 from twin.study.suns import SunlightSettings, plate_instants, spans_of, sun_method
 from twin.study.tally import Span, Tally, least_of
@@ -69,7 +69,9 @@ def sunlight(
     FrameMismatchError
         The grid lies in another frame.
     """
-    return GroundSun(scene, grid, settings, device, threads, mask, progress).existing
+    study = GroundSun(scene, grid, settings, device, threads, mask, progress)
+    study.close()
+    return study.existing
 
 
 class GroundSun:
@@ -101,21 +103,26 @@ class GroundSun:
         if settings.engine == "heightfield":
             self.hanging = hanging_objects(self.table)
             standing = faces_of(self.table, ~self.hanging)
-            self.field = FieldReader(standing, self.receptors, threads, self.far)
+            self.field = FieldReader(standing, self.receptors, device, threads, self.far)
         self.existing = self.result(self.counted(scene, self.table, self.receptors), scene, self.receptors)
+
+    def close(self) -> None:
+        """Give the memory of the device back; ``existing`` stays, nothing can be recounted."""
+        if self.field is not None:
+            self.field.close()
 
     def counted(self, scene: Scene, table: FaceTable, receptors: Receptors) -> SunCount:
         """The suns of all spans and instants for some receptors."""
         count = SunCount(self.spans, self.instants, len(receptors), self.settings)
         suns = sum(len(span.instants) for span in self.spans) + len(self.instants)
         key = hashlib.sha256(
-            f"{scene.hash} {self.grid} {self.settings} {len(receptors)}".encode()
+            f"{scene.hash} {self.grid} {self.settings} {len(receptors)} {self.device.kind}".encode()
         ).hexdigest()
         tick = Ticker(self.progress, len(receptors) * suns, key)
         if self.field is not None:
             hanging = faces_of(table, self.hanging)
             with over_field(self.field, hanging, self.settings.share, self.device, self.threads) as reader:
-                count.run([(slice(0, len(receptors)), reader)], tick)
+                count.run([(slice(0, len(receptors)), reader)], tick, self.field.together)
             return count
         with ray_readers(scene, table, self.settings, self.device, self.threads) as make:
             count.run(
@@ -144,7 +151,7 @@ class GroundSun:
         """How the result was made, for the manifest and the sheets."""
         return {
             "quantity": "hours of direct sun on the ground, clear sky, centre of the sun",
-            **sun_method(self.settings, self.spans, self.device.label, self.far is not None),
+            **sun_method(self.settings, self.spans, self.device, self.far is not None),
             "sample_height_m": self.settings.sample_height_m,
             "surface_lift_m": lift_m,
             "cell_size_m": self.grid.cell_size,
@@ -175,23 +182,23 @@ class SunCount:
         self.masks: NDArray[Any] = np.zeros((len(instants), points), dtype=kind)
         self.instants = instants
 
-    def run(self, readers: Any, tick: Ticker) -> None:
-        """Ask all readers, part by part; goes on where an earlier run was stopped."""
+    def run(self, readers: Any, tick: Ticker, together: int = TOGETHER) -> None:
+        """Ask all readers, part by part, some suns together; goes on where an earlier run was stopped."""
         kept = tick.kept()
         skip = self._restore(kept) if kept is not None else 0
         done = 0
         for part, reader in readers:
             points = part.stop - part.start
-            for weight, text, ask in self._jobs(part):
+            for weight, text, ask in self._jobs(part, together):
                 done += 1
                 if done > skip:
                     ask(reader)
                     tick.keep(functools.partial(self._state, done))
                 tick.add(points * weight, text)
 
-    def _jobs(self, part: slice) -> Iterator[tuple[int, str, Any]]:
+    def _jobs(self, part: slice, together: int) -> Iterator[tuple[int, str, Any]]:
         for tally in self.tallies:
-            for job in tally.jobs():
+            for job in tally.jobs(together):
                 yield job[2] - job[1], tally.span.name, functools.partial(tally.add, part, job)
         for row, sun in enumerate(self.instants):
             yield 1, f"{sun.utc:%Y-%m-%d %H:%M}Z", functools.partial(self._mask, part, row)

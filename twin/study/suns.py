@@ -23,11 +23,8 @@ from twin.sun.dates import (
     time_zone,
 )
 from twin.sun.position import METHOD, sun_instants
+from twin.visibility.caster import Device
 
-FIELD_ENGINE = (
-    "sweep over the height field of what stands on the ground, numba, two lines for each cell; rays against the "
-    "triangles of what hangs over it (trees, and objects with an underside 2 m or more above the ground)"
-)
 FIELD_ERROR: Mapping[str, Any] = MappingProxyType(
     {
         "measured_on": "synthetic sample site with trees and a bridge, cells of 0.5 m, 21 March at 10 minutes",
@@ -235,7 +232,7 @@ def _through(date: dt.date, settings: SunlightSettings, frame: Frame) -> list[Su
 
 
 def sun_method(
-    settings: SunlightSettings, spans: Sequence[Span], engine: str, far: bool = False
+    settings: SunlightSettings, spans: Sequence[Span], device: Device, far: bool = False
 ) -> dict[str, Any]:
     """What the records of all sunlight studies have in common."""
     exact = settings.engine == "triangles"
@@ -250,9 +247,19 @@ def sun_method(
         "coverings": COVERINGS,
         "far_terrain": FAR_METHOD if far else "none: nothing beyond the site casts shadow",
         "grazing": "lit",
-        "engine": f"rays against triangles, {engine}" if exact else f"{FIELD_ENGINE}; {engine}",
+        "engine": f"rays against triangles, {device.label}" if exact else field_engine(device),
         **({} if exact else {"error": FIELD_ERROR}),
     }
+
+
+def field_engine(device: Device) -> str:
+    """How the fast engine reads a scene, and where it runs."""
+    where = device.label if device.engine == "wgsl" else "numba"
+    return (
+        f"sweep over the height field of what stands on the ground, {where}, two lines for each cell; rays against "
+        f"the triangles of what hangs over it (trees, and objects with an underside 2 m or more above the ground); "
+        f"{device.label}"
+    )
 
 
 def trees_words(settings: SunlightSettings) -> str:

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from twin.errors import InputError
 from twin.model.results import DailySun, SunInstant, SunRuns
-from twin.study.readers import Reader
+from twin.study.readers import TOGETHER, Reader
 from twin.study.receptors import Receptors
 from twin.sun.dates import DaySamples
 
-TOGETHER = 24
-"""Suns that are counted between two words of progress."""
 MOST_DAILY = 1 << 30
 """Bytes that the hours of each day of a period may take."""
 
@@ -109,14 +107,14 @@ class Tally:
             )
         self._daily = np.zeros(size, dtype=np.float32)
 
-    def jobs(self) -> Iterator[tuple[int, int, int]]:
+    def jobs(self, together: int = TOGETHER) -> Iterator[tuple[int, int, int]]:
         """Day, begin and end of the suns that are counted together."""
         begin, end = 0, 0
         for number, day in enumerate(self.span.days):
             end += len(day.instants)
             last = number == len(self.span.days) - 1
-            while begin < end and (self.span.daily or last or end - begin >= TOGETHER):
-                stop = min(end, begin + TOGETHER)
+            while begin < end and (self.span.daily or last or end - begin >= together):
+                stop = min(end, begin + together)
                 yield number, begin, stop
                 begin = stop
 

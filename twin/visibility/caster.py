@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from twin.errors import InputError, MissingDependencyError
 from twin.visibility.occluders import HeightField, Occluders
+
+if TYPE_CHECKING:
+    from twin.visibility.sweep import SunSweep
 
 log = logging.getLogger(__name__)
 
@@ -132,10 +135,10 @@ def choose_device(choice: DeviceChoice = "auto") -> Device:
         return Device("cpu", "reference", f"NumPy {np.__version__}, float64")
     if choice == "cpu":
         return _cpu()
-    from twin.visibility import gpu
+    from twin.visibility import gpu_device
 
     try:
-        device = gpu.find_device(software=choice == "gpu")
+        device = gpu_device.find_device(software=choice == "gpu")
     except MissingDependencyError as error:
         if choice == "gpu":
             raise
@@ -158,10 +161,10 @@ def _cpu() -> Device:
 
 def adapters() -> list[str]:
     """The GPU adapters of this machine as lines of text; none where wgpu or a driver is missing."""
-    from twin.visibility import gpu
+    from twin.visibility import gpu_device
 
     try:
-        return gpu.adapter_names()
+        return gpu_device.adapter_names()
     except MissingDependencyError as error:
         log.info("no GPU adapter: %s", error)
         return []
@@ -206,3 +209,33 @@ def make_caster(occluders: Occluders, device: Device, threads: int = 1) -> Caste
     from twin.visibility.gpu import GpuCaster
 
     return GpuCaster(occluders, device)
+
+
+def make_sweep(
+    field: HeightField, targets: NDArray[np.floating] | None, device: Device, threads: int = 1
+) -> SunSweep:
+    """The suns over a height field on a device; the fast engine for wide ground.
+
+    Parameters
+    ----------
+    field, targets
+        See ``twin.visibility.sweep.SunSweep``.
+    device
+        From ``choose_device``: in WGSL on a GPU, else in numba.
+    threads
+        Threads of the CPU; the result does not depend on them.
+
+    Raises
+    ------
+    MissingDependencyError
+        The device is not there (any more), or has too little memory.
+    InputError
+        A number of threads below 1, targets of another shape.
+    """
+    if device.engine == "wgsl":
+        from twin.visibility.gpu_sweep import GpuSweep
+
+        return GpuSweep(field, targets, device, threads=threads)
+    from twin.visibility.sweep import SunSweep
+
+    return SunSweep(field, targets, threads=threads)

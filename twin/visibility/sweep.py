@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,52 @@ HOLE = np.float32(-1e6)
 """Height that blocks nothing, for cells without one [m]."""
 STEEPEST = 2.0
 """Slope with which the surface goes on beyond its border, for the half cell outside the outer centres."""
+
+
+Window = tuple[int, int, int, int]
+"""First and last row (not counted), first and last column of some cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one sun is swept.
+
+    Parameters
+    ----------
+    turned
+        From column to column: over the turned surface.
+    major, minor, rise
+        Rows, columns and height of one vector along the shadow, of any length; a sun overhead has no row.
+    """
+
+    turned: bool
+    major: float
+    minor: float
+    rise: float
+
+    @property
+    def shear(self) -> float:
+        """Columns aside for each row."""
+        return self.minor / abs(self.major)
+
+    @property
+    def drop(self) -> np.float32:
+        """Fall of the ray for each row [m]."""
+        return np.float32(self.rise / abs(self.major))
+
+    def lines(self, rows: int, wide: int, window: Window | None = None) -> tuple[int, int]:
+        """First and last line that meets a surface of some rows and columns (with borders), or cells of it."""
+        furthest = math.floor(2 * self.shear * (rows - 1))
+        first = -2 - max(furthest, 0)
+        last = 2 * wide - min(furthest, 0)
+        if window is not None:
+            if self.major < 0:
+                window = (rows - window[1], rows - window[0], window[2], window[3])
+            # Line k stands at half-column k + 2 shear r; borders are two columns more, and one for rounding.
+            ends = [2 * self.shear * row for row in (window[0] - 1, window[1] + 1)]
+            first = max(first, math.floor(2 * window[2] - 4 - max(ends)))
+            last = min(last, math.ceil(2 * window[3] + 6 - min(ends)))
+        return first - first % 2, last
 
 
 class SunSweep:
@@ -138,9 +185,7 @@ class SunSweep:
         """
         return self.count([direction]).astype(bool)
 
-    def count(
-        self, directions: Iterable[NDArray[Any]], window: tuple[int, int, int, int] | None = None
-    ) -> NDArray[np.uint16]:
+    def count(self, directions: Iterable[NDArray[Any]], window: Window | None = None) -> NDArray[np.uint16]:
         """By how many of the suns each cell centre is reached, (rows, cols); at most 65,535 suns.
 
         Parameters
@@ -160,27 +205,53 @@ class SunSweep:
         total = np.zeros((rows, cols), dtype=np.uint16)
         across: NDArray[np.uint16] | None = None
         with ThreadPoolExecutor(self._threads) as pool:
-            for direction in directions:
-                x, y, z = _direction(direction)
-                if z <= 0.0:
-                    continue
-                # Cells for each metre along the shadow: rows grow to the south, against y.
-                across_cols, across_rows = -x / self._cell[0], y / self._cell[1]
-                if abs(across_rows) >= abs(across_cols):
-                    _sweep(
-                        pool, self._along_rows, self._targets, total, (across_rows, across_cols, z), window
-                    )
+            for course in self._courses(directions):
+                if course.major == 0.0:
+                    self._overhead(total, window)
+                elif not course.turned:
+                    _sweep(pool, self._along_rows, self._targets, total, course, window)
                 else:
                     if across is None:
                         across = np.zeros((cols, rows), dtype=np.uint16)
-                    turned = (across_cols, across_rows, z)
-                    other = None if window is None else (window[2], window[3], window[0], window[1])
-                    _sweep(pool, self._along_cols, self._targets_turned, across, turned, other)
+                    _sweep(
+                        pool, self._along_cols, self._targets_turned, across, course, turned_window(window)
+                    )
             if across is not None:
-                bands = [(start, min(rows, start + TILE * 4)) for start in range(0, rows, TILE * 4)]
-                for job in [pool.submit(_add_turned, total, across, low, high) for low, high in bands]:
-                    job.result()
+                self._add(pool, total, across)
         return total
+
+    def close(self) -> None:
+        """Give memory back; the sweep cannot be used afterwards."""
+
+    def _courses(self, directions: Iterable[NDArray[Any]]) -> Iterator[Course]:
+        """The suns above the horizon."""
+        for direction in directions:
+            x, y, z = _direction(direction)
+            if z <= 0.0:
+                continue
+            # Cells for each metre along the shadow: rows grow to the south, against y.
+            across_cols, across_rows = -x / self._cell[0], y / self._cell[1]
+            if abs(across_rows) >= abs(across_cols):
+                yield Course(False, across_rows, across_cols, z)
+            else:
+                yield Course(True, across_cols, across_rows, z)
+
+    def _overhead(self, total: NDArray[np.uint16], window: Window | None) -> None:
+        """A sun overhead shines on all targets."""
+        part = (slice(None), slice(None)) if window is None else (slice(*window[:2]), slice(*window[2:]))
+        total[part] += np.isfinite(self._targets[part])
+
+    def _add(self, pool: ThreadPoolExecutor, total: NDArray[np.uint16], across: NDArray[np.uint16]) -> None:
+        """``total += across.T``."""
+        rows = len(total)
+        bands = [(start, min(rows, start + TILE * 4)) for start in range(0, rows, TILE * 4)]
+        for job in [pool.submit(_add_turned, total, across, low, high) for low, high in bands]:
+            job.result()
+
+
+def turned_window(window: Window | None) -> Window | None:
+    """The same cells of the turned surface."""
+    return None if window is None else (window[2], window[3], window[0], window[1])
 
 
 def _sweep(
@@ -188,33 +259,14 @@ def _sweep(
     heights: NDArray[np.float32],
     targets: NDArray[np.float32],
     counts: NDArray[np.uint16],
-    along: tuple[float, float, float],
-    window: tuple[int, int, int, int] | None = None,
+    course: Course,
+    window: Window | None = None,
 ) -> None:
-    """One sun: from row to row of ``heights``, and some columns aside for each.
-
-    ``along`` holds rows, columns and height of one vector along the shadow, of any length.
-    """
-    major, minor, rise = along
-    rows, wide = heights.shape
-    if major == 0.0:
-        part = (slice(None), slice(None)) if window is None else (slice(*window[:2]), slice(*window[2:]))
-        counts[part] += np.isfinite(targets[part])
-        return
-    if major < 0:
+    """One sun: from row to row of ``heights``, and some columns aside for each."""
+    first, last = course.lines(heights.shape[0], heights.shape[1], window)
+    if course.major < 0:
         heights, targets, counts = heights[::-1], targets[::-1], counts[::-1]
-        if window is not None:
-            window = (rows - window[1], rows - window[0], window[2], window[3])
-    shear, drop = minor / abs(major), np.float32(rise / abs(major))
-    furthest = math.floor(2 * shear * (rows - 1))
-    first = -2 - max(furthest, 0)
-    last = 2 * wide - min(furthest, 0)
-    if window is not None:
-        # Line k stands at half-column k + 2 shear r; borders are two columns more, and one for rounding.
-        ends = [2 * shear * row for row in (window[0] - 1, window[1] + 1)]
-        first = max(first, math.floor(2 * window[2] - 4 - max(ends)))
-        last = min(last, math.ceil(2 * window[3] + 6 - min(ends)))
-    first -= first % 2
+    shear, drop = course.shear, course.drop
     jobs = [
         pool.submit(_carry, heights, targets, shear, drop, start, min(LINES, last - start + 2) // 2, counts)
         for start in range(first, last, LINES)

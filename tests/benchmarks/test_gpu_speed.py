@@ -1,0 +1,94 @@
+"""How fast a GPU sweeps the sun over wide ground and casts sun rays: kernels alone, and end to end.
+
+Runs where there is a real GPU; elsewhere ``TWIN_BENCHMARK_SOFTWARE=1`` runs a small case on an adapter in software.
+A kernel's time is what one more start of it costs: transfers, which stay the same, drop out.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.benchmarks.test_ray_engines import RAYS, rays, town
+from tests.benchmarks.test_sweep_speed import valley_field
+from twin.visibility.caster import Device, adapters, choose_device, make_caster, make_sweep
+from twin.visibility.gpu_device import Gpu
+
+
+@pytest.fixture(scope="module")
+def real() -> bool:
+    return any(not name.endswith("(software)") for name in adapters())
+
+
+@pytest.fixture(scope="module")
+def device(real: bool) -> Device:
+    if not real and not (adapters() and os.environ.get("TWIN_BENCHMARK_SOFTWARE")):
+        pytest.skip("a benchmark of a GPU needs a real one; TWIN_BENCHMARK_SOFTWARE=1 takes one in software")
+    return choose_device("gpu")
+
+
+def timed(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def year(count: int) -> np.ndarray:
+    """Synthetic: ``count`` hours with sun of a year at 50.6 degrees north, evenly taken."""
+    days, hours = np.meshgrid(np.arange(365), np.arange(24) + 0.5)
+    tilt = np.radians(23.44) * np.sin(2 * np.pi * (days.ravel() - 80) / 365)
+    turn, lat = np.radians(15 * (hours.ravel() - 12)), np.radians(50.6)
+    up = np.sin(lat) * np.sin(tilt) + np.cos(lat) * np.cos(tilt) * np.cos(turn)
+    north = np.cos(lat) * np.sin(tilt) - np.sin(lat) * np.cos(tilt) * np.cos(turn)
+    suns = np.column_stack([-np.cos(tilt) * np.sin(turn), north, up])
+    suns = suns[suns[:, 2] > 0]
+    return suns[np.linspace(0, len(suns) - 1, min(count, len(suns))).astype(int)]
+
+
+def test_a_year_of_hours(benchmark, device: Device, real: bool) -> None:
+    """800 ha at 0.5 m, every hour with sun; in software 600 x 600 cells and 24 suns."""
+    side, suns = (5657, year(10_000)) if real else (600, year(24))
+    sweep = make_sweep(valley_field(side), None, device, threads=2)
+    sweep.count(suns[:2])
+    few = timed(lambda: sweep.count(suns[: len(suns) // 2]))
+    found = benchmark.pedantic(sweep.count, args=(suns,), rounds=1)
+    whole = benchmark.stats["median"]
+    kernel = (whole - few) * len(suns) / (len(suns) - len(suns) // 2)
+    cells = side * side * len(suns)
+    benchmark.extra_info.update(device=device.label, suns=len(suns), kernel_s=kernel)
+    print(
+        f"{device.adapter}: {len(suns)} suns over {side}^2 cells: {whole:.2f} s, kernels {kernel:.2f} s "
+        f"({cells / kernel / 1e6:.0f} million cells/s)"
+    )
+    assert 0 < found.max() <= len(suns)
+    sweep.close()
+
+
+def test_sun_rays_over_a_million_triangles(
+    benchmark, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = town()
+    caster = make_caster(scene, device)
+    origins, sun = rays(1)
+    caster.occluded(origins[:1000], sun)
+    blocked = benchmark.pedantic(caster.occluded, args=(origins, sun), rounds=3)
+    whole, run, more = benchmark.stats["median"], Gpu.run, 4
+
+    def again(gpu: Gpu, *args: object) -> None:
+        for _ in range(1 + more):
+            run(gpu, *args)
+
+    monkeypatch.setattr(Gpu, "run", again)
+    longer = min(timed(lambda: caster.occluded(origins, sun)) for _ in range(2))
+    kernel = (longer - whole) / more
+    benchmark.extra_info.update(device=device.label, kernel_s=kernel)
+    print(
+        f"{device.adapter}: {len(scene.faces):,} triangles: {RAYS / whole / 1e6:.1f} million rays/s end to end, "
+        f"{RAYS / kernel / 1e6:.1f} in the kernel"
+    )
+    assert 0.05 < blocked.mean() < 0.95
+    caster.close()
