@@ -158,12 +158,42 @@ def make_buildings(
     """Solids from footprints and points; or the buildings of the city model."""
     if city is not None and inputs.footprints is None:
         return list(city.buildings), list(city.failures)
+    footprints, failures = read_outlines(site, inputs, ground, terrain, reporter, workers)
+    with reporter.step("Roof points") as tick:
+        roofs = gather.roof_points(site, inputs, ground, terrain, footprints, workers, tick)
+    sampler = TinSampler(terrain.tin)
+    done: list[Building] = []
+    with reporter.step("Buildings") as tick:
+        for number, footprint in enumerate(footprints, start=1):
+            done.append(one_building(footprint, roofs.heights(number - 1), sampler))
+            if number % 100 == 0:
+                tick(number, len(footprints))
+    return done, [*failures, *(b.failure for b in done if b.failure is not None)]
+
+
+def read_outlines(
+    site: Site,
+    inputs: Inputs,
+    ground: gather.Ground,
+    terrain: Terrain,
+    reporter: Reporter,
+    workers: int,
+) -> tuple[tuple[Footprint, ...], tuple[Failure, ...]]:
+    """Outlines from the map, with its bad rows; or derived from the points where there is no map."""
     if inputs.footprints is None:
-        raise InputError(
-            f"{site.folder / 'twin.toml'}: no building footprints: [inputs.footprints] file = ... "
-            "(PICC CONSTR_BATIEMPRISE in Wallonia) or citymodel = ...; "
-            "outlines are not yet derived from points alone"
+        if ground.classified is None:
+            raise InputError(
+                f"{site.folder / 'twin.toml'}: no building footprints: [inputs.footprints] file = ... "
+                "(PICC CONSTR_BATIEMPRISE in Wallonia) or citymodel = ...; without points outlines "
+                "cannot be derived"
+            )
+        with reporter.step("Outlines") as tick:
+            found = gather.outlines(site, inputs, ground, terrain, workers, tick)
+        ground.notes.append(
+            f"no footprints: {len(found)} outlines were derived from the points; houses that share a wall "
+            "come as one"
         )
+        return tuple(found), ()
     outlines = site.settings.inputs.footprints
     layer = read_footprints(
         inputs.footprints,
@@ -175,16 +205,7 @@ def make_buildings(
         accepted_accuracy_m=site.settings.site.accepted_accuracy_m,
     )
     ground.notes.extend(layer.notes)
-    with reporter.step("Roof points") as tick:
-        heights = gather.roof_heights(site, inputs, ground, terrain, layer.footprints, workers, tick)
-    sampler = TinSampler(terrain.tin)
-    done: list[Building] = []
-    with reporter.step("Buildings") as tick:
-        for number, (footprint, z) in enumerate(zip(layer.footprints, heights, strict=True), start=1):
-            done.append(one_building(footprint, z, sampler))
-            if number % 100 == 0:
-                tick(number, len(layer.footprints))
-    return done, [*layer.failures, *(b.failure for b in done if b.failure is not None)]
+    return tuple(layer.footprints), tuple(layer.failures)
 
 
 def one_building(footprint: Footprint, z: np.ndarray, sampler: TinSampler) -> Building:
@@ -238,6 +259,7 @@ def collect(
         "trees": len(scene.trees),
         "others": len(others),
         "points": ground.points,
+        **(ground.classified.counts if ground.classified else {}),
         "filled_cells": int(terrain.filled.values.sum()) if terrain.filled is not None else 0,
     }
     notes = [*inputs.notes, *ground.notes, *(city.notes if city is not None else ())]

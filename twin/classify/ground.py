@@ -50,7 +50,7 @@ class SmrfSettings:
         What an opening may take from the ground at most, however large the window [m].
     """
 
-    slope: float = 0.15
+    slope: float = 0.2
     window_m: float = 18.0
     threshold_m: float = 0.4
     scalar: float = 1.2
@@ -99,8 +99,8 @@ class GroundModel:
             return None
         row, col = self.dtm.grid.place_of(part)
         place = np.s_[row : row + part.rows, col : col + part.cols]
-        cut = (Raster(part, raster.values[place].copy()) for raster in (self.dtm, self.slope))
-        return GroundModel(*cut, self.settings)
+        dtm, slope = (Raster(part, raster.values[place].copy()) for raster in (self.dtm, self.slope))
+        return GroundModel(dtm, slope, self.settings)
 
 
 @njit

@@ -28,7 +28,7 @@ def _along(values: NDArray[np.float32], reach: int, step: tuple[int, int], fold:
     length, have = 2 * reach + 1, 1
     while have < length:
         more = min(have, length - have)
-        here, there = _shifted(values.shape, more * step[0], more * step[1])  # type: ignore[arg-type]
+        here, there = _shifted(values.shape, more * step[0], more * step[1])
         # The two overlap: the right side is made first.
         values[here] = fold(values[here], values[there])
         have += more

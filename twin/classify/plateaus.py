@@ -8,6 +8,8 @@ Terraces behind a quay or a wall meet the ground somewhere without a step, so th
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,16 +57,14 @@ def _grow(z: NDArray[np.float32], labels: NDArray[np.int32], step: float, out: N
             if best == 0:
                 for r in range(max(row - 1, 0), min(row + 2, rows)):
                     for c in range(max(col - 1, 0), min(col + 2, cols)):
-                        if labels[r, c] > 0 and abs(z[r, c] - z[row, col]) <= step:
-                            if best == 0 or labels[r, c] < best:
-                                best = labels[r, c]
+                        level = labels[r, c] > 0 and abs(z[r, c] - z[row, col]) <= step
+                        if level and (best == 0 or labels[r, c] < best):
+                            best = labels[r, c]
             out[row, col] = best
 
 
 @njit
-def _rims(
-    z: NDArray[np.float32], labels: NDArray[np.int32], step: float, rims: NDArray[np.int64]
-) -> None:
+def _rims(z: NDArray[np.float32], labels: NDArray[np.int32], step: float, rims: NDArray[np.int64]) -> None:
     """Count the sides of each patch's rim: 0 falls away, 1 rises, 2 level, 3 edge of the grid."""
     rows, cols = z.shape
     for row in range(rows):
@@ -106,9 +106,9 @@ def raised_plateaus(z: NDArray[np.float32], cell: float) -> NDArray[np.bool_]:
     step = STEP_M * max(1.0, cell)
     core = np.empty(z.shape, dtype=np.bool_)
     _cores(z, step, core)
-    labels, count = label(core, output=np.int32)
+    labels, count = label(core)
     grown = np.empty(z.shape, dtype=np.int32)
-    _grow(z, labels, step, grown)
+    _grow(z, np.asarray(labels, dtype=np.int32), step, grown)
     if not count:
         return np.zeros(z.shape, dtype=np.bool_)
     rims, area = _measured(z, grown, count, step)
@@ -119,14 +119,15 @@ def raised_plateaus(z: NDArray[np.float32], cell: float) -> NDArray[np.bool_]:
     between = ~court & (area * cell * cell <= MAX_AREA_M2)
     between[[0, main]] = False
     mask = between[grown]
-    mask |= binary_closing(mask, np.ones((3, 3)), border_value=0) & (grown == 0)
-    unions, count = label(mask, output=np.int32)
-    together, extent = _measured(z, unions, count, step)
+    mask |= binary_closing(mask, np.ones((3, 3), dtype=np.bool_), border_value=0) & (grown == 0)
+    unions, count = label(mask)
+    together, extent = _measured(z, np.asarray(unions, dtype=np.int32), count, step)
     found = raised[grown] | _stands(together, extent * cell * cell)[unions]
     # Walls and eaves beside a roof hold intermediate heights; what lies low beside it is ground.
-    beside = binary_dilation(found, np.ones((3, 3)), iterations=2) & ~found
-    rim: NDArray[np.bool_] = beside & (z > minimum_filter(z, 5) + 0.5 * step)
-    return found | rim
+    beside = binary_dilation(found, np.ones((3, 3), dtype=np.bool_), iterations=2) & ~found
+    rim = beside & (z > minimum_filter(z, 5) + 0.5 * step)
+    whole: NDArray[np.bool_] = found | rim
+    return whole
 
 
 def _measured(
@@ -138,10 +139,12 @@ def _measured(
     return rims, np.bincount(labels.ravel(), minlength=count + 1)
 
 
-def _stands(rims: NDArray[np.int64], area_m2: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _stands(rims: NDArray[np.int64], area_m2: NDArray[Any]) -> NDArray[np.bool_]:
     """Which patches stand above what is around them."""
     inner, edge = rims[:, :EDGE].sum(axis=1), rims[:, EDGE]
-    stands = (rims[:, FALLS] >= RAISED_SHARE * inner) & (edge <= EDGE_SHARE * (inner + edge)) & (inner > 0)
+    stands: NDArray[np.bool_] = (
+        (rims[:, FALLS] >= RAISED_SHARE * inner) & (edge <= EDGE_SHARE * (inner + edge)) & (inner > 0)
+    )
     stands &= (area_m2 <= MAX_AREA_M2) & (area_m2 >= MIN_AREA_M2)
     stands[0] = False
     return stands

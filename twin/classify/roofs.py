@@ -21,6 +21,9 @@ NEIGHBOURS = 10
 FEWEST = 6
 """Fewer points than this show no shape: they are taken as they are."""
 
+LINE_RATIO = 0.03
+"""Middle over largest variance of a neighbourhood below which it is a line."""
+
 
 @dataclass(frozen=True, slots=True)
 class RoofSettings:
@@ -61,19 +64,25 @@ class RoofSettings:
 
 @njit
 def _normal(c: NDArray[np.float64], out: NDArray[np.float64]) -> float:
-    """Unit vector, facing up, of the least spread of a covariance (xx, xy, xz, yy, yz, zz), and that variance."""
+    """Unit vector, facing up, of the least spread of a covariance (xx, xy, xz, yy, yz, zz), and that variance.
+
+    The variance is endless where the points lie on a line (wires): they have no plane.
+    """
     xx, xy, xz, yy, yz, zz = c[0], c[1], c[2], c[3], c[4], c[5]
     mean = (xx + yy + zz) / 3.0
     off = xy * xy + xz * xz + yz * yz
     spread = np.sqrt(((xx - mean) ** 2 + (yy - mean) ** 2 + (zz - mean) ** 2 + 2.0 * off) / 6.0)
     out[0], out[1], out[2] = 0.0, 0.0, 1.0
     if spread < 1e-12:
-        return mean
+        return float(mean)
     a, b, d = (xx - mean) / spread, (yy - mean) / spread, (zz - mean) / spread
     p, q, r = xy / spread, xz / spread, yz / spread
     half = (a * (b * d - r * r) - p * (p * d - r * q) + q * (p * r - b * q)) / 2.0
     angle = np.arccos(min(1.0, max(-1.0, half))) / 3.0
     least = mean + 2.0 * spread * np.cos(angle + 2.0943951023931953)
+    most = mean + 2.0 * spread * np.cos(angle)
+    if 3.0 * mean - least - most < LINE_RATIO * most:
+        return np.inf
     rows = ((xx - least, xy, xz), (xy, yy - least, yz), (xz, yz, zz - least))
     best = 0.0
     for i, j in ((0, 1), (0, 2), (1, 2)):
@@ -84,12 +93,15 @@ def _normal(c: NDArray[np.float64], out: NDArray[np.float64]) -> float:
             best = size
             length = np.sqrt(size) if z >= 0 else -np.sqrt(size)
             out[0], out[1], out[2] = x / length, y / length, z / length
-    return max(least, 0.0)
+    return float(max(least, 0.0))
 
 
 @njit
 def _fit(
-    xyz: NDArray[np.float64], near: NDArray[np.int64], normals: NDArray[np.float64], rough: NDArray[np.float64]
+    xyz: NDArray[np.float64],
+    near: NDArray[np.int64],
+    normals: NDArray[np.float64],
+    rough: NDArray[np.float64],
 ) -> None:
     """Plane of each neighbourhood: normal, and spread about it [m]; absent neighbours have number n."""
     n, k = near.shape
@@ -207,9 +219,7 @@ def _beside(
     if roof.any() and len(ask):
         tops = points[roof]
         count = min(4, len(tops))
-        _, near = cKDTree(tops[:, :2]).query(
-            points[ask, :2], k=count, distance_upper_bound=settings.beside_m
-        )
+        _, near = cKDTree(tops[:, :2]).query(points[ask, :2], k=count, distance_upper_bound=settings.beside_m)
         heights = np.append(tops[:, 2], -np.inf)[np.reshape(near, (len(ask), count))].max(axis=1)
         out[ask] = points[ask, 2] <= heights + settings.above_m
     ask = np.flatnonzero(~out)
@@ -255,6 +265,7 @@ def roof_mask(
     if len(points) < FEWEST:
         return result
     distances, near = cKDTree(points).query(points, k=min(NEIGHBOURS, len(points)))
+    distances, near = np.asarray(distances), np.asarray(near)
     spacing = _spacing(distances)
     scale = float(np.clip(spacing / 0.32, 0.8, 2.5))
     near = np.where(distances <= max(1.5, 5.0 * spacing), near, len(points)).astype(np.int64)
