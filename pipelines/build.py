@@ -196,14 +196,11 @@ def make_buildings(
     if layer is None and city is not None:
         return list(city.buildings), list(city.failures)
     if layer is None:
-        raise InputError(
-            f"{site.folder / 'twin.toml'}: no building footprints: [inputs.footprints] file = ... "
-            "(PICC CONSTR_BATIEMPRISE in Wallonia) or citymodel = ...; "
-            "outlines are not yet derived from points alone"
-        )
+        layer = derived_outlines(site, inputs, ground, terrain, reporter, workers)
     ground.notes.extend(layer.notes)
     with reporter.step("Roof points") as tick:
-        points = gather.roof_points(site, inputs, ground, terrain, layer.footprints, workers, tick)
+        roofs = gather.roof_points(site, inputs, ground, terrain, layer.footprints, workers, tick)
+        points = [roofs.points(k) for k in range(len(layer.footprints))]
     with reporter.step("Buildings") as tick:
         jobs, order = building_jobs(layer.footprints, points, terrain.tin)
         parts = map_tasks(build_batch, jobs, workers if len(jobs) > FEW_BATCHES else 1, tick)
@@ -211,6 +208,24 @@ def make_buildings(
     done = [found[k] for k in np.argsort(order)]
     done = with_shared_walls(done)
     return done, [*layer.failures, *(b.failure for b in done if b.failure is not None)]
+
+
+def derived_outlines(
+    site: Site, inputs: Inputs, ground: gather.Ground, terrain: Terrain, reporter: Reporter, workers: int
+) -> FootprintLayer:
+    """Outlines from the points, where there is no map."""
+    if ground.classified is None:
+        raise InputError(
+            f"{site.folder / 'twin.toml'}: no building footprints: [inputs.footprints] file = ... "
+            "(PICC CONSTR_BATIEMPRISE in Wallonia) or citymodel = ...; without points outlines "
+            "cannot be derived"
+        )
+    with reporter.step("Outlines") as tick:
+        found = gather.outlines(site, inputs, ground, terrain, workers, tick)
+    note = f"no footprints: {len(found)} outlines were derived from the points; houses that share a wall come as one"
+    return FootprintLayer(
+        tuple(found), (), (note,), None, "", "", features=len(found), used=len(found), outside=0
+    )
 
 
 BATCH = 64
@@ -334,6 +349,7 @@ def collect(
         "trees": len(scene.trees),
         "others": len(others),
         "points": ground.points,
+        **(ground.classified.counts if ground.classified else {}),
         "filled_cells": int(terrain.filled.values.sum()) if terrain.filled is not None else 0,
     }
     notes = [*inputs.notes, *ground.notes, *(city.notes if city is not None else ())]

@@ -86,6 +86,15 @@ class InputSettings(Settings):
     raster_crs: str | None = Field(None, description="CRS of the rasters, where the files name none")
 
 
+class ClassifySettings(Settings):
+    """[classify]"""
+
+    ground: Literal["auto", "vendor", "smrf"] = Field(
+        "auto", description="auto: the points' ground class where it can be used; vendor; smrf: a filter's"
+    )
+    noise: bool = Field(True, description="leave isolated points out")
+
+
 class TerrainSettings(Settings):
     """[terrain]"""
 
@@ -111,6 +120,7 @@ class TwinSettings(Settings):
 
     site: SiteSettings
     inputs: InputSettings = Field(default_factory=InputSettings)
+    classify: ClassifySettings = Field(default_factory=ClassifySettings)
     terrain: TerrainSettings = Field(default_factory=TerrainSettings)
     buildings: BuildingSettings = Field(default_factory=BuildingSettings)
     trees: TreeSettings = Field(default_factory=TreeSettings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.classify import Classified, CloudReader, classify, reach
 from pipelines.inputs import Inputs, stated_ref
 from pipelines.site import Site
 from pipelines.workers import map_tasks
 from twin.buildings.collect import RoofPointCollector
-from twin.classify.tables import ClassTable, PointClass, parse_class
+from twin.buildings.outlines import HighPointCollector, derive_outlines
+from twin.classify.roofs import roof_mask
+from twin.classify.tables import PointClass, parse_class
 from twin.errors import InputError
-from twin.frame import Frame
 from twin.io.cityjson import CityModel
-from twin.io.crs import SpatialRef
-from twin.io.las import LasInfo, iter_clouds
+from twin.io.las import LasInfo
 from twin.model.geometry import Geometry
 from twin.model.mesh import TriangleMesh
 from twin.model.objects import Building, Footprint
@@ -29,9 +30,7 @@ from twin.model.surface import Surface
 from twin.model.terrain import Terrain
 from twin.region import Region
 from twin.terrain.accumulate import SurfaceAccumulator
-
-CHUNK = 1_000_000
-"""Points read at a time; a file never sits in memory whole."""
+from twin.terrain.sampler import sample_bilinear
 
 Tick = Callable[[float, float], None]
 
@@ -52,6 +51,8 @@ class Ground:
         Ready triangles, which then are the terrain.
     points
         Number of points read.
+    classified
+        How the points were read, where there are any.
     """
 
     source: str
@@ -60,37 +61,8 @@ class Ground:
     canopy: Raster | None = None
     tin: TriangleMesh | None = None
     points: int = 0
+    classified: Classified | None = None
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class CloudReader:
-    """How to read the clouds of a site; travels to other processes."""
-
-    frame: Frame
-    table: ClassTable
-    ref: SpatialRef | None
-    extra: dict[int, PointClass]
-    accepted_accuracy_m: float | None
-    grids: str | None
-
-    def chunks(self, info: LasInfo) -> Iterable[PointCloud]:
-        """The points of one file, chunk by chunk, local space."""
-        if self.grids:
-            from pathlib import Path
-
-            from twin.io.crs import use_grid_folder
-
-            use_grid_folder(Path(self.grids))
-        return iter_clouds(
-            info,
-            self.table,
-            self.frame,
-            ref=self.ref,
-            extra=self.extra,
-            accepted_accuracy_m=self.accepted_accuracy_m,
-            chunk=CHUNK,
-        )
 
 
 def cloud_reader(site: Site, inputs: Inputs) -> CloudReader:
@@ -117,9 +89,9 @@ def from_points(site: Site, inputs: Inputs, grid: Grid, workers: int, tick: Tick
     InputError
         No ground class among the points of the site.
     """
-    reader = cloud_reader(site, inputs)
+    done = classify(site, inputs, cloud_reader(site, inputs), workers, tick)
     total = SurfaceAccumulator(grid)
-    task = partial(_accumulate, reader, grid)
+    task = partial(_accumulate, done.reader, grid)
     for part in map_tasks(task, inputs.clouds, workers, tick):
         if part is not None:
             total.merge(part)
@@ -128,21 +100,21 @@ def from_points(site: Site, inputs: Inputs, grid: Grid, workers: int, tick: Tick
         raise InputError(f"none of the points in {names} lies in the site's area")
     if not total.ground_count:
         raise InputError(
-            f"{names}: no ground points: class table {reader.table.name!r} finds no ground among them. "
-            "A ground filter is not part of this version: have the cloud classified, choose another table "
-            "(--classes), or give a terrain raster (--dtm)"
+            f"{names}: no ground points: class table {done.reader.table.name!r} finds no ground among them. "
+            'Let the ground be found ([classify] ground = "smrf"), choose another table (--classes), '
+            "or give a terrain raster (--dtm)"
         )
     canopy = total.canopy()
-    known = bool(np.isfinite(canopy.values).any())
+    outside = total.points_outside
+    left_out = [f"{outside} points outside the area were left out"] if outside else []
     return Ground(
-        f"{total.points_inside} points, ground class of {reader.table.name}",
+        f"{total.points_inside} points, {done.ground}",
         total.ground(),
         total.surface(),
-        canopy if known else None,
+        canopy if bool(np.isfinite(canopy.values).any()) else None,
         points=total.points_inside,
-        notes=[f"{total.points_outside} points outside the area were left out"]
-        if total.points_outside
-        else [],
+        classified=done,
+        notes=[*left_out, *done.notes],
     )
 
 
@@ -151,26 +123,12 @@ def _accumulate(reader: CloudReader, grid: Grid, info: LasInfo) -> SurfaceAccumu
     part: SurfaceAccumulator | None = None
     for cloud in reader.chunks(info):
         if part is None:
-            window = _window(grid, reader.frame, info, cloud)
+            window = reach(grid, reader.frame, info, cloud)
             if window is None:
                 return None
             part = SurfaceAccumulator(window)
         part.add(cloud)
     return part
-
-
-def _window(grid: Grid, frame: Frame, info: LasInfo, cloud: PointCloud) -> Grid | None:
-    """The part of the grid under a file: by its header where that is in the site's CRS, else all of it."""
-    local = info.region_world.shifted(-frame.origin[0], -frame.origin[1])
-    inside = (
-        local.west - 1 <= cloud.xyz[:, 0].min()
-        and cloud.xyz[:, 0].max() <= local.east + 1
-        and local.south - 1 <= cloud.xyz[:, 1].min()
-        and cloud.xyz[:, 1].max() <= local.north + 1
-    )
-    if not inside:
-        return grid
-    return grid.window(local.buffered(grid.cell_size))
 
 
 def from_city(city: CityModel, grid: Grid) -> Ground:
@@ -234,6 +192,30 @@ def _empty(grid: Grid) -> Raster:
     return Raster(grid, np.full(grid.shape, np.nan, np.float32))
 
 
+@dataclass(frozen=True, slots=True)
+class RoofPoints:
+    """Roof points by footprint, told by their shape where their class holds other things too."""
+
+    collector: RoofPointCollector
+    dtm: Raster
+    shared: bool
+
+    def points(self, i: int) -> NDArray[np.float64]:
+        """Roof points (n, 3) of footprint ``i``, local space [m], sorted."""
+        xyz = self.collector.points(i)
+        if not self.shared:
+            return xyz
+        returns = self.collector.returns(i)
+        above = xyz[:, 2] - sample_bilinear(self.dtm, xyz[:, :2])
+        return xyz[roof_mask(xyz, above, returns[:, 0], returns[:, 1])]
+
+    def heights(self, i: int) -> NDArray[np.float32]:
+        """Their heights above the datum, rising [m]."""
+        if not self.shared:
+            return self.collector.heights(i)
+        return np.sort(self.points(i)[:, 2]).astype(np.float32)
+
+
 def roof_points(
     site: Site,
     inputs: Inputs,
@@ -242,21 +224,23 @@ def roof_points(
     footprints: Sequence[Footprint],
     workers: int,
     tick: Tick,
-) -> list[NDArray[np.float64]]:
-    """Roof points (n, 3) of each footprint, local space, sorted [m]."""
-    roofs = inputs.table.roof_classes if inputs.table else frozenset({PointClass.ABOVE_GROUND})
+) -> RoofPoints:
+    """The roof points of each footprint, from the clouds or from a DSM."""
+    done = ground.classified
     make = partial(
         RoofPointCollector,
         tuple(footprints),
         terrain.dtm,
-        roofs,
+        done.roof_classes if done else frozenset({PointClass.ABOVE_GROUND}),
         min_height_m=site.settings.buildings.min_height_m,
     )
     total = make()
-    if inputs.clouds:
-        task = partial(_collect, cloud_reader(site, inputs), make)
+    if done is not None:
+        task = partial(_collect, done.reader, make)
         for part in map_tasks(task, inputs.clouds, workers, tick):
             total.merge(part)
+    elif inputs.clouds:
+        raise InputError("points that were not classified give no roofs")
     elif ground.dsm is not None:
         total.add(raster_cloud(ground.dsm))
     else:
@@ -264,7 +248,38 @@ def roof_points(
             "footprints, but nothing that shows how high the roofs are: give points or a DSM (--dsm), "
             "or a city model with the buildings"
         )
-    return [total.points(i) for i in range(len(footprints))]
+    return RoofPoints(total, terrain.dtm, done is not None and done.shared)
+
+
+def outlines(
+    site: Site, inputs: Inputs, ground: Ground, terrain: Terrain, workers: int, tick: Tick
+) -> list[Footprint]:
+    """Outlines of buildings that the points show, inside the stated area."""
+    done = ground.classified
+    if done is None:
+        raise InputError("outlines are derived from points, and there are none")
+    make = partial(
+        HighPointCollector,
+        terrain.dtm,
+        done.roof_classes,
+        min_height_m=site.settings.buildings.min_height_m,
+    )
+    total = make()
+    for part in map_tasks(partial(_collect_high, done.reader, make), inputs.clouds, workers, tick):
+        total.merge(part)
+    found = derive_outlines(total, terrain.dtm.grid)
+    if inputs.area is None:
+        return found
+    return [f for f in found if inputs.area.contains(f.polygon.centroid)]
+
+
+def _collect_high(
+    reader: CloudReader, make: Callable[[], HighPointCollector], info: LasInfo
+) -> HighPointCollector:
+    part = make()
+    for cloud in reader.chunks(info):
+        part.add(cloud)
+    return part
 
 
 def _collect(

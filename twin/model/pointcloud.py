@@ -61,3 +61,7 @@ class PointCloud:
             self.return_number[which],
             self.number_of_returns[which],
         )
+
+    def classed(self, classification: NDArray[np.uint8]) -> PointCloud:
+        """The same points with other classes."""
+        return PointCloud(self.frame, self.xyz, classification, self.return_number, self.number_of_returns)
