@@ -51,7 +51,7 @@ def test_faces_look_outward_and_carry_their_semantics():
     mesh = triangulate(geometry, FRAME)
     up = mesh.face_normals()[:, 2]
     assert (up[mesh.semantics == Surface.ROOF] > 0.999).all()
-    assert (up[mesh.semantics == Surface.GROUND] < -0.1).all()
+    assert (up[mesh.semantics == Surface.GROUND] < -0.01).all()
     assert np.abs(up[mesh.semantics == Surface.WALL]).max() < 1e-6
     assert (geometry.semantics == Surface.ROOF).sum() == 1
 
