@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from pipelines import gather
+from pipelines import gather, warm
 from pipelines.console import Reporter
 from pipelines.inputs import Inputs, read_inputs
 from pipelines.provenance import HashCache, Step, forget, is_done, mark_done, step, versions
@@ -68,10 +68,12 @@ def build(site: Site, reporter: Reporter, workers: int = 1) -> Built:
         reporter.say("model: up to date")
         return load(site)
     forget(site.out, made.name)
+    compiling = warm.start()
     city = read_base_model(site, inputs, reporter)
     ground = read_ground(site, inputs, city, reporter, workers)
     layer = read_outlines(site, inputs)
     terrain = make_terrain(site, ground, outlines_of(layer, city), reporter)
+    warm.wait(compiling)
     buildings, failures = make_buildings(site, inputs, ground, terrain, (layer, city), reporter, workers)
     trees = make_trees(site, ground, terrain, buildings, reporter)
     built = collect(site, inputs, ground, terrain, (buildings, trees, failures), city)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipelines.config import FacesStudySettings
 from pipelines.face_rules import NAMES, ORDER, Rules, worst
 from twin.model.scene import Scene
-from twin.study.areas import AreaRule
+from twin.study.areas import AreaRule, day_error_h
 from twin.study.compare import Row
 from twin.study.facades import FaceSamples, FaceSun
 
@@ -53,7 +53,7 @@ def surface_rows(
             sky = sky_columns(before, after, which, weights)
             sky |= rules.columns((before, after), which, None if true is None else float(true), line >= 0)
             for name in some.hours:
-                sun = _sun_columns(before, after, name, which, weights, settings, steps[name] / 120.0)
+                sun = _sun_columns(before, after, name, which, weights, settings, day_error_h(steps[name]))
                 rows.append(common | {"date": name} | sun | sky)
     return rows
 
@@ -175,15 +175,16 @@ def building_rows(rows: Sequence[Row]) -> list[Row]:
                 values = [(r[f"mean_{state}_h"], float(r["area_m2"] or 0.0)) for r in some]
                 known = [(float(v), a) for v, a in values if v is not None]
                 row[f"{kind}s_{state}_h"] = sum(v * a for v, a in known) / area if known and area else None
+        # Where there are lines of windows, they alone are judged: a sunny attic does not light the rooms below.
+        facades = [r for r in own if str(r["surface"]).startswith("wall")]
+        facades = [r for r in facades if r["line_m"] is not None] or facades
         for state in ("existing", "proposed"):
-            walls = [r[f"mean_{state}_h"] for r in own if str(r["surface"]).startswith("wall")]
+            walls = [r[f"mean_{state}_h"] for r in facades]
             known_walls = [float(v) for v in walls if v is not None]
             row[f"best_facade_{state}_h"] = max(known_walls) if known_walls else None
         losses = [float(r["largest_loss_h"]) for r in own if r["largest_loss_h"] is not None]
         row["largest_loss_h"] = max(losses) if losses else None
-        verdicts = [
-            str(r["verdict"]) for r in own if r.get("verdict") and str(r["surface"]).startswith("wall")
-        ]
+        verdicts = [str(r["verdict"]) for r in facades if r.get("verdict")]
         if any("verdict" in r for r in own):
             row["verdict_of_best_facade"] = min(verdicts, key=ORDER.index) if verdicts else None
         row |= _rule_columns(own)

@@ -172,12 +172,12 @@ def limit_words(settings: FacesStudySettings) -> dict[str, Any]:
             "operator": "<=",
             "tie": "shadow equal to the limit, to 0.0001 h, is within it",
             "counts": "existing - proposed hours of each day, of the sample with the most; a gain counts as 0",
-            "too_close_to_call": "half a time step on a day, times the root of the number of days over the period",
+            "too_close_to_call": "a time step on a day (half at each end of a stretch of sun), times the root of the days over the period",
         }
     return {
         **asked,
         "operator": ">=",
         "tie": "a sample that reaches the limit to 0.0001 h has reached it",
-        "too_close_to_call": "half a time step on the hours of each sample may turn the share",
+        "too_close_to_call": "a time step (half at each end of a stretch of sun) on each sample may turn the share",
         "periods": "of a period with daily = true the day with the least sun counts, else its total",
     }

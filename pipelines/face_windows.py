@@ -18,6 +18,7 @@ from pipelines.studyrun import StudyRun
 from twin.errors import InputError
 from twin.io.point_layers import PointFeature, read_points
 from twin.model.scene import Scene
+from twin.study.areas import day_error_h
 from twin.study.compare import Row
 from twin.study.facades import FaceSamples, FaceSun
 from twin.study.rules import level_of
@@ -257,7 +258,7 @@ def _room_rows(
                 "longest_existing_h": None if was is None else was.longest,
                 "longest_proposed_h": None if now is None else now.longest,
             }
-            row |= _judged(settings, was, now, steps[date] / 120.0)
+            row |= _judged(settings, was, now, day_error_h(steps[date]))
             for key, sun in (("existing", was), ("proposed", now)):
                 if levels:
                     row[f"level_{key}"] = level_of(None if sun is None else sun.least, levels)
@@ -293,6 +294,6 @@ def window_words(settings: FacesStudySettings, tables: WindowTables | None) -> d
         "levels": None if limit is None else limit.levels,
         "operator": ">=",
         "tie": "hours that reach the limit to 0.0001 h have reached it",
-        "too_close_to_call": "half a time step either way turns the verdict",
+        "too_close_to_call": "a time step, half of it at each end of a stretch of sun, either way turns the verdict",
         "table": tables.rooms,
     }

@@ -26,6 +26,7 @@ from twin.buildings.outline import building_footprint
 from twin.errors import InputError
 from twin.io.atomic import plain, sha256_file, write_json
 from twin.model.scene import Scene
+from twin.study.areas import day_error_h
 from twin.study.facades import FaceAsk, FaceSamples, FaceSun, outside, sample_faces, sun_on_faces
 from twin.study.occluders import face_table
 from twin.study.precision import FINER_STEP_MIN, sky_precision, sun_precision
@@ -151,7 +152,7 @@ def faces_study(
         "scene_hash": {"existing": found.base.hash, "proposed": scene.hash},
         "settings": settings.model_dump(mode="json"),
         "method": method,
-        "error_h": {span.name: span.step_min / 120.0 for span in spans},
+        "error_h": {span.name: day_error_h(span.step_min) for span in spans},
         "profile": about(settings.profile, run.site.folder, read_toml),
         "limit": None if settings.limit is None else limit_words(settings),
         "rules": rules.words(),

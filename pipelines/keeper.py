@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pipelines.console import Ticker
 from twin.io.atomic import remove, writing
 from twin.study.watch import State
 
-EVERY_S = 60.0
+EVERY_S = 20.0
 """A running study keeps its counts this often [s]."""
 
 
@@ -45,7 +46,7 @@ class Keeper:
         try:
             with np.load(path, allow_pickle=False) as kept:
                 return {name: kept[name] for name in kept.files}
-        except (OSError, ValueError, EOFError):
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError):
             return None
 
     def save(self, key: str, state: Callable[[], State]) -> None:

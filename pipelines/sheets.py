@@ -341,6 +341,7 @@ def _instant_sheet(
         entries += [
             (palette.NEW_SHADE, context.say("new_shade")),
             (palette.GONE_SHADE, context.say("gone_shade")),
+            (palette.FREED_SHADE, context.say("freed_shade")),
         ]
     facts = [sun_text(sun, language)]
     if sun.altitude_deg <= 0:
@@ -380,7 +381,7 @@ def write_animations(comparison: Comparison, folder: Path, form: Form) -> list[P
 
 
 def shadow_image(old: NDArray[Any], new: NDArray[Any] | None) -> NDArray[np.uint8]:
-    """Shadows as RGBA: what stays, what comes, what goes; lit ground stays clear."""
+    """Shadows as RGBA: what stays, what comes, what goes, what lies on ground that was none; lit ground stays clear."""
     image = np.zeros((*old.shape, 4), dtype=np.uint8)
     was = old < 0.5
     if new is None:
@@ -389,6 +390,7 @@ def shadow_image(old: NDArray[Any], new: NDArray[Any] | None) -> NDArray[np.uint
     now = new < 0.5
     image[was & now] = (*palette.SHADE, 255)
     image[now & ~was] = (*palette.NEW_SHADE, 255)
+    image[now & ~np.isfinite(old)] = (*palette.FREED_SHADE, 255)
     image[was & (new >= 0.5)] = (*palette.GONE_SHADE, 255)
     return image
 

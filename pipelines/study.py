@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from pipelines import sheets
-from pipelines.areas import ByArea, judge, read_areas, write_areas
+from pipelines.areas import ByArea, judge, partly_studied, read_areas, write_areas
 from pipelines.build import load
 from pipelines.config import (
     FacesStudySettings,
@@ -109,15 +109,22 @@ def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Pat
         with run.reporter.step(title) as tick:
             keeper = Keeper(run.site.out / "studies" / ".unfinished", tick)
             comparison = solve(run, settings, scene, known, keeper)
-        keeper.drop()
         if areas is not None and isinstance(settings, SunlightStudySettings) and settings.areas is not None:
-            by_area = judge(areas, settings.areas, comparison)
+            by_area = judge(areas, settings.areas, comparison, known.covers)
+            for name in partly_studied(by_area):
+                run.reporter.warn(f"area {name}: reaches beyond the study, no verdict")
         with run.reporter.step(f"Plates of {study_id}, {scenario_id}") as tick:
             files = write_study(run, (study_id, settings), scene, (comparison, by_area), folder, made, tick)
-        for stale in set(old) - set(files):
+        for stale in (set(old) | _left_over(folder)) - set(files):
             remove(stale)
         mark_done(run.site.out, made, files)
+        keeper.drop()
     return folders
+
+
+def _left_over(folder: Path) -> set[Path]:
+    """All files of a result's folder: what a run that failed has left there goes with the next that does not."""
+    return {path for path in folder.rglob("*") if path.is_file()}
 
 
 def study_step(run: StudyRun, study_id: str, scenario_id: str, settings: StudySettings, scene: Scene) -> Step:
@@ -151,11 +158,13 @@ class Known:
     sun: GroundSun | None = None
     sight: ViewshedResult | None = None
     sky: SkyResult | None = None
+    covers: Any = None
+    """What the study covers in plan, local space."""
 
 
 def solve(run: StudyRun, settings: GroundSettings, scene: Scene, known: Known, tick: Progress) -> Comparison:
     """Existing, proposed and difference of one study."""
-    grid, mask = study_grid(run, settings, scene)
+    grid, mask, known.covers = study_grid(run, settings, scene)
     base = run.base.scene
     after = None if scene.scenario == EXISTING else scene
     if isinstance(settings, SunlightStudySettings):
@@ -190,12 +199,12 @@ def solve(run: StudyRun, settings: GroundSettings, scene: Scene, known: Known, t
 
 def study_grid(
     run: StudyRun, settings: GroundSettings, scene: Scene
-) -> tuple[Grid, NDArray[np.bool_] | None]:
-    """Grid of a study over its area, and which of its cells count."""
+) -> tuple[Grid, NDArray[np.bool_] | None, Any]:
+    """Grid of a study over its area, which of its cells count, and what it covers in plan."""
     where = str(run.file)
     region = scene.terrain.dtm.grid.region
     if settings.area is None:
-        return Grid.over(scene.frame, region, settings.cell_size_m), None
+        return Grid.over(scene.frame, region, settings.cell_size_m), None, shapely.box(*region_bounds(region))
     polygon = area_polygon(
         settings.area.ring,
         run.site.folder,
@@ -210,10 +219,21 @@ def study_grid(
             f"{where}: key 'area.ring': the area ({asked}) lies outside the model "
             f"({region.shifted(*scene.frame.origin).describe()})"
         )
+    covers = polygon.intersection(shapely.box(*region_bounds(region)))
+    if covers.area < 0.999 * polygon.area:
+        outside = 100 * (1 - covers.area / polygon.area)
+        run.reporter.warn(
+            f"{where}: key 'area.ring': {outside:.0f} % of the area lies outside the model, left out"
+        )
     grid = Grid.over(scene.frame, common, settings.cell_size_m)
     centres = grid.centres()
     inside = shapely.contains_xy(polygon, centres[:, 0], centres[:, 1]).reshape(grid.shape)
-    return grid, inside
+    return grid, inside, covers
+
+
+def region_bounds(region: Region) -> tuple[float, float, float, float]:
+    """West, south, east, north of a region."""
+    return region.west, region.south, region.east, region.north
 
 
 def sunlight_settings(site: Site, settings: SunlightStudySettings) -> SunlightSettings:

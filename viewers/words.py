@@ -33,6 +33,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "shade": ("ombre existante", "existing shadow"),
     "new_shade": ("ombre ajoutée par le projet", "shadow added by the proposal"),
     "gone_shade": ("ombre supprimée", "shadow removed"),
+    "freed_shade": ("ombre sur sol libéré (bâti démoli)", "shadow on ground freed by demolition"),
     "seen": ("sol visible", "visible ground"),
     "newly_seen": ("sol devenu visible", "ground newly visible"),
     "newly_hidden": ("sol devenu caché", "ground newly hidden"),

@@ -60,6 +60,22 @@ def site(small_site: Path, tmp_path: Path) -> Path:
     return copy
 
 
+def test_parts_are_one_area_and_half_an_area_has_no_verdict(site: Path, twin: Twin) -> None:
+    value = json.loads((site / "gardens.geojson").read_text(encoding="utf-8"))
+    one, two = (f["geometry"]["coordinates"] for f in value["features"])
+    shift = [[[x + 10_000.0 if k in (1, 2) else x, y] for k, (x, y) in enumerate(ring)] for ring in two]
+    value["features"][0]["geometry"] = {"type": "MultiPolygon", "coordinates": [one, two]}
+    value["features"][1]["geometry"]["coordinates"] = shift
+    (site / "gardens.geojson").write_text(json.dumps(value), encoding="utf-8")
+    ended = twin("study", site, "gardens")
+    assert ended.code == 0 and "no verdict" in ended.text, ended.text
+    with (site / "out/studies/gardens/plan-2030/areas.csv").open(encoding="utf-8") as stream:
+        rows = {row["area"]: row for row in csv.DictReader(stream)}
+    assert set(rows) == {"'=1+1", "square"}
+    assert float(rows["'=1+1"]["area_m2"]) == pytest.approx(7200, abs=1)
+    assert float(rows["square"]["studied_share"]) < 0.1 and rows["square"]["verdict"].startswith("not judged")
+
+
 def test_areas_are_a_table_and_a_layer(site: Path, twin: Twin) -> None:
     ended = twin("study", site, "gardens")
     assert ended.code == 0, ended.text
@@ -73,7 +89,7 @@ def test_areas_are_a_table_and_a_layer(site: Path, twin: Twin) -> None:
     info = pyogrio.read_info(folder / "areas.gpkg", layer="areas-2026-03-21")
     assert info["features"] == 2 and "EPSG" in info["crs"]
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["areas"]["error_h"]["2026-03-21"] == pytest.approx(0.25 + 20 / 60)
+    assert manifest["areas"]["error_h"]["2026-03-21"] == pytest.approx(0.5 + 20 / 60)
     assert "height field" in manifest["method"]["proposed"]["engine"]
     with rasterio.open(folder / "proposed" / "hours-2026-03-21.tif") as source:
         hours = source.read(1)

@@ -81,8 +81,10 @@ def guess_id_field(columns: Mapping[str, Sequence[Any]]) -> tuple[str | None, st
     return None, f"ids are made from the outlines, and change with them: no id field ({why})"
 
 
-def assemble(records: Sequence[OutlineRecord], frame: Frame) -> tuple[tuple[Footprint, ...], list[Failure]]:
-    """Footprints sorted by id, and a failure for each outline or id that comes twice.
+def assemble(
+    records: Sequence[OutlineRecord], frame: Frame
+) -> tuple[tuple[Footprint, ...], list[Failure], dict[str, str]]:
+    """Footprints sorted by id, a failure for each outline or id that comes twice, and the object of each footprint.
 
     Of two identical outlines the one with the first id stays. Features that share an id and do not overlap
     are parts of one object; where they overlap, the largest stays.
@@ -104,8 +106,8 @@ def assemble(records: Sequence[OutlineRecord], frame: Frame) -> tuple[tuple[Foot
                 first[record.key] = record.id
                 covered += record.parts
                 kept.append(record)
-    footprints, clashes = _named(kept, frame)
-    return footprints, failures + clashes
+    footprints, clashes, objects = _named(kept, frame)
+    return footprints, failures + clashes, objects
 
 
 def _overlap(covered: Sequence[shapely.Polygon], parts: Sequence[shapely.Polygon]) -> bool:
@@ -114,11 +116,14 @@ def _overlap(covered: Sequence[shapely.Polygon], parts: Sequence[shapely.Polygon
     return bool(shapely.union_all(covered).intersection(shapely.union_all(parts)).area > MIN_AREA_M2)
 
 
-def _named(records: Sequence[OutlineRecord], frame: Frame) -> tuple[tuple[Footprint, ...], list[Failure]]:
+def _named(
+    records: Sequence[OutlineRecord], frame: Frame
+) -> tuple[tuple[Footprint, ...], list[Failure], dict[str, str]]:
     """One footprint a part; a part's name that another object already bears costs that object its place."""
     taken: set[str] = set()
     footprints: list[Footprint] = []
     failures: list[Failure] = []
+    objects: dict[str, str] = {}
     for name, group in groupby(records, key=lambda r: r.id):
         members = list(group)
         parts = [(part, record.attributes) for record in members for part in record.parts]
@@ -129,5 +134,6 @@ def _named(records: Sequence[OutlineRecord], frame: Frame) -> tuple[tuple[Footpr
             failures += [Failure(name, "duplicate_id", detail) for _ in members]
             continue
         taken.update(names)
+        objects |= dict.fromkeys(names, name)
         footprints += [Footprint(n, frame, part, a) for n, (part, a) in zip(names, parts, strict=True)]
-    return tuple(sorted(footprints, key=lambda f: f.id)), failures
+    return tuple(sorted(footprints, key=lambda f: f.id)), failures, objects

@@ -88,6 +88,8 @@ class FootprintLayer:
         How many of them are footprints now.
     outside
         How many of them lie outside the area.
+    objects
+        Id of the feature that each footprint is (a part of).
     """
 
     footprints: tuple[Footprint, ...]
@@ -99,6 +101,7 @@ class FootprintLayer:
     features: int
     used: int
     outside: int
+    objects: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -362,13 +365,13 @@ def read_footprints(
     if not way.identity:
         notes = (*notes, f"moved from {crs_name(crs)} to {frame.crs_name}: {way.description}")
     records, failures, outside, repaired = _records(table, name, (way, frame), area)
-    footprints, doubles = assemble(records, frame)
+    footprints, doubles, objects = assemble(records, frame)
     if repaired:
         notes = (*notes, f"{len(repaired)} outlines were repaired, the first: {', '.join(repaired[:5])}")
     everything = sorted([*failures, *doubles], key=lambda f: (f.object_id, f.reason))
     read, used = len(table.wkb), len(records) - len(doubles)
     return FootprintLayer(
-        footprints, tuple(everything), notes, name, info.name, crs_name(crs), read, used, outside
+        footprints, tuple(everything), notes, name, info.name, crs_name(crs), read, used, outside, objects
     )
 
 

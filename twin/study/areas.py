@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from twin.errors import InputError
-from twin.model.raster import Grid
+from twin.model.raster import Grid, Raster
 from twin.model.results import SunlightResult
 from twin.study.compare import ROUNDING_H, Comparison, Row
 
@@ -56,6 +56,14 @@ class AreaRule:
         return self.kept is not None and before is not None and after >= self.kept * before - 1e-9
 
 
+def day_error_h(step_min: float) -> float:
+    """How far the hours of one day may be off by their time step alone [h].
+
+    Each end of a stretch of sun is known to half a step; a day of one stretch has two ends.
+    """
+    return step_min / 60.0
+
+
 def area_table(
     comparison: Comparison, areas: Sequence[tuple[str, Any]], rule: AreaRule, error_h: Mapping[str, float]
 ) -> list[Row]:
@@ -89,6 +97,7 @@ def area_table(
     for date, raster in before.hours.items():
         old = raster.values
         new = after.hours[date].values if isinstance(after, SunlightResult) else None
+        judged = _judged(before, date), _judged(after, date) if isinstance(after, SunlightResult) else None
         both = np.isfinite(old) if new is None else np.isfinite(old) & np.isfinite(new)
         for name, polygon in areas:
             cells = cells_in(raster.grid, polygon)
@@ -96,8 +105,26 @@ def area_table(
             was = old.ravel()[cells].astype(np.float64)
             now = new.ravel()[cells].astype(np.float64) if new is not None else None
             row: Row = {"date": date, "area": name, "cells_m2": len(cells) * raster.grid.cell_size**2}
-            rows.append(row | _area_row(was, now, rule, error_h[date]))
+            row |= _area_row(was, now)
+            if judged[0] is None:
+                row |= dict.fromkeys(("share_existing", "share_proposed"))
+                row["verdict"] = NOT_DAILY if len(cells) else None
+            else:
+                ends = [None if r is None else r.values.ravel()[cells].astype(np.float64) for r in judged]
+                row |= _verdict_row(ends[0], ends[1], rule, error_h[date])
+            rows.append(row)
     return rows
+
+
+NOT_DAILY = "not judged: a limit of hours a day needs daily = true on the period"
+
+
+def _judged(result: SunlightResult, date: str) -> Raster | None:
+    """The hours that a limit of a day is held against: those of the day, or of the day with the least sun."""
+    if date in result.least:
+        return result.least[date]
+    days = result.method.get("days", {}).get(date, {}).get("days", 1)
+    return result.hours[date] if days == 1 else None
 
 
 def cells_in(grid: Grid, polygon: Any) -> NDArray[np.int64]:
@@ -112,22 +139,23 @@ def cells_in(grid: Grid, polygon: Any) -> NDArray[np.int64]:
     return found
 
 
-def _area_row(was: NDArray[np.float64], now: NDArray[np.float64] | None, rule: AreaRule, error: float) -> Row:
-    names = (
-        "mean_existing_h",
-        "mean_proposed_h",
-        "mean_change_h",
-        "share_existing",
-        "share_proposed",
-        "verdict",
-    )
+def _area_row(was: NDArray[np.float64], now: NDArray[np.float64] | None) -> Row:
     if not len(was):
-        return dict.fromkeys(names)
-    old, new = _shares(was, rule, error), _shares(now, rule, error) if now is not None else None
+        return dict.fromkeys(("mean_existing_h", "mean_proposed_h", "mean_change_h"))
     return {
         "mean_existing_h": float(was.mean()),
         "mean_proposed_h": None if now is None else float(now.mean()),
         "mean_change_h": None if now is None else float((now - was).mean()),
+    }
+
+
+def _verdict_row(
+    was: NDArray[np.float64] | None, now: NDArray[np.float64] | None, rule: AreaRule, error: float
+) -> Row:
+    if was is None or not len(was):
+        return dict.fromkeys(("share_existing", "share_proposed", "verdict"))
+    old, new = _shares(was, rule, error), _shares(now, rule, error) if now is not None else None
+    return {
         "share_existing": old[1],
         "share_proposed": None if new is None else new[1],
         "verdict": rule.verdict(None, _ends(old)) if new is None else rule.verdict(_ends(old), _ends(new)),

@@ -56,6 +56,22 @@ def test_cells_of_one_state_only_do_not_count() -> None:
     assert row["cells_m2"] == 70.0
 
 
+def test_a_limit_of_a_day_is_held_against_the_day_with_the_least_sun() -> None:
+    """1,000 hours of a season say nothing of 2 hours a day."""
+    method = {"days": {"season": {"step_min": 60.0, "days": 245}}}
+    total = Raster(GRID, np.full((10, 10), 1000.0, dtype=np.float32))
+    least = Raster(GRID, halves(1.0, 3.0).astype(np.float32))
+    area = [("park", shapely.box(0, 0, 10, 10))]
+    whole = SunlightResult("0" * 64, "x", {"season": total}, (), method)
+    (row,) = area_table(Comparison(whole, None), area, AreaRule(), {"season": 0.0})
+    assert str(row["verdict"]).startswith("not judged") and row["share_existing"] is None
+    daily = SunlightResult("0" * 64, "x", {"season": total}, (), method, {}, {"season": least})
+    (row,) = area_table(Comparison(daily, None), area, AreaRule(), {"season": 0.0})
+    assert (row["share_existing"], row["verdict"], row["mean_existing_h"]) == (0.5, "met", 1000.0)
+    (row,) = area_table(Comparison(daily, None), area, AreaRule(share=0.6), {"season": 0.0})
+    assert row["verdict"] == "not met"
+
+
 def test_an_area_without_a_cell_says_nothing() -> None:
     comparison = Comparison(result(halves(1.0, 4.0)), None)
     (row,) = area_table(comparison, [("far", shapely.box(50, 50, 60, 60))], AreaRule(), {DAY: 0.0})
