@@ -52,6 +52,10 @@ class Ground:
         Ready triangles, which then are the terrain.
     points
         Number of points read.
+    seen
+        What fell into each cell (``twin.terrain.water.SEEN_*``), where points did.
+    bridges
+        (n, 3) points of the bridge class, local space [m].
     """
 
     source: str
@@ -61,6 +65,8 @@ class Ground:
     tin: TriangleMesh | None = None
     points: int = 0
     notes: list[str] = field(default_factory=list)
+    seen: Raster | None = None
+    bridges: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,8 @@ def from_points(site: Site, inputs: Inputs, grid: Grid, workers: int, tick: Tick
         notes=[f"{total.points_outside} points outside the area were left out"]
         if total.points_outside
         else [],
+        seen=total.seen(),
+        bridges=total.bridge_points(),
     )
 
 
