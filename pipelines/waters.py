@@ -24,9 +24,7 @@ def read_layer(site: Site, inputs: Inputs, key: str, kind: Any) -> list[Any] | N
     if place is None:
         return None
     try:
-        return read_shapes(
-            place, site.folder, inputs.frame, kind, site.settings.site.accepted_accuracy_m
-        )
+        return read_shapes(place, site.folder, inputs.frame, kind, site.settings.site.accepted_accuracy_m)
     except InputError as error:
         raise InputError(f"{site.folder / 'twin.toml'}: key 'inputs.{key}': {error}") from None
 

@@ -15,7 +15,11 @@ from twin.io.vector import layer_crs, read_table, to_local, vector_info
 
 
 def read_shapes(
-    place: str, folder: Path, frame: Frame, kind: Literal["lines", "polygons"], accuracy_m: float | None = None
+    place: str,
+    folder: Path,
+    frame: Frame,
+    kind: Literal["lines", "polygons"],
+    accuracy_m: float | None = None,
 ) -> list[Any]:
     """All lines or polygons of a layer, in plan, local space [m].
 
@@ -54,7 +58,9 @@ def read_shapes(
     out: list[Any] = []
     for number, moved in enumerate(to_local(way, frame, raw)):
         if moved is None or not np.isfinite(shapely.get_coordinates(moved)).all():
-            raise InputError(f"{path}: layer {info.name}: feature {number + 1} has no place in the site's CRS")
+            raise InputError(
+                f"{path}: layer {info.name}: feature {number + 1} has no place in the site's CRS"
+            )
         if not shapely.is_empty(moved) and shapely.get_dimensions(moved) < wanted:
             raise InputError(
                 f"{path}: layer {info.name}: expected {kind}, feature {number + 1} is a {moved.geom_type}"

@@ -248,9 +248,7 @@ def _carried(end: float, side: float, t: float, axis: Axis, profile: Profile, dt
     return float(steps[met[0]]) if len(met) else end
 
 
-def deck_solid(
-    outline: shapely.Polygon, axis: Axis, profile: Profile, thickness_m: float
-) -> Geometry | None:
+def deck_solid(outline: shapely.Polygon, axis: Axis, profile: Profile, thickness_m: float) -> Geometry | None:
     """A closed solid over an outline (along, across): plane tops, upright sides, undersides at the thickness."""
     west, south, east, north = outline.bounds
     cuts = profile.s[1:-1]

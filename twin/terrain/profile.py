@@ -154,7 +154,9 @@ def _coarse(mask: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
     rows, cols = (-(-n // factor) * factor for n in mask.shape)
     padded = np.zeros((rows, cols), dtype=np.bool_)
     padded[: mask.shape[0], : mask.shape[1]] = mask
-    blocks: NDArray[np.bool_] = padded.reshape(rows // factor, factor, cols // factor, factor).any(axis=(1, 3))
+    blocks: NDArray[np.bool_] = padded.reshape(rows // factor, factor, cols // factor, factor).any(
+        axis=(1, 3)
+    )
     return blocks
 
 

@@ -31,6 +31,8 @@ BANK_CELLS = 3
 """Width of the strip of ground beside water that is its bank [cells]."""
 BANK_SHARE = 0.2
 """Of the heights on a bank, the share that is lower than what counts as its height."""
+ON_OUTLINE_M = 0.002
+"""A centre so near to an outline lies on it [m]."""
 LONG = 4.0
 """Water so much longer than it is wide is a river, and so is what crosses the border of the site."""
 LEVEL_M = 0.05
@@ -111,9 +113,7 @@ def mask_outlines(mask: NDArray[np.bool_], place: tuple[float, float, float]) ->
     edge = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     row, first = np.nonzero(edge == 1)
     _, last = np.nonzero(edge == -1)
-    runs = shapely.box(
-        west + first * cell, north - (row + 1) * cell, west + last * cell, north - row * cell
-    )
+    runs = shapely.box(west + first * cell, north - (row + 1) * cell, west + last * cell, north - row * cell)
     whole = shapely.union_all(runs, grid_size=cell * 1e-3)
     parts = [p for p in shapely.get_parts(whole) if isinstance(p, shapely.Polygon)]
     # A buffer by nothing parts what touches in one point.
@@ -140,13 +140,26 @@ def outlines_from(seen: Raster, min_area_m2: float) -> list[shapely.Polygon]:
     water = (bits & SEEN_WATER) > 0
     land = ((bits & (SEEN_GROUND | SEEN_OTHER)) > 0) & ~water
     water |= _mirrors(bits == 0, water, max(3, round(WIDE_M / cell) | 1))
-    nearest = ndimage.distance_transform_edt(
-        ~(water | land), return_distances=False, return_indices=True
-    )
-    mask = water[tuple(nearest)]
+    mask = _nearer(bits == 0, water, land)
     mask = ndimage.gaussian_filter(mask.astype(np.float32), ROUNDED_CELLS, mode="nearest") > 0.5
     found = mask_outlines(mask, (grid.west, grid.north, cell))
     return [_without_islets(p, min_area_m2) for p in found if p.area >= min_area_m2]
+
+
+def _nearer(empty: NDArray[np.bool_], water: NDArray[np.bool_], land: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which cells belong to water: of the nearest kind, but empty ones that are too far from dense land are water."""
+    to_water = ndimage.distance_transform_edt(~water).astype(np.float32)
+    to_land = ndimage.distance_transform_edt(~land).astype(np.float32)
+    mask: NDArray[np.bool_] = to_water <= to_land
+    land_gap, water_gap = _gap(land, ~mask & (land | empty)), _gap(water, mask & (water | empty))
+    mask |= empty & (to_land > land_gap) & (to_water <= water_gap)
+    return mask
+
+
+def _gap(seen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
+    """How far an empty cell commonly is from a seen one: twice the mean, for points strewn evenly [cells]."""
+    share = min(float(seen[within].mean()), 0.98) if within.any() else 0.98
+    return float(max(1.0, 1.0 / np.sqrt(max(-np.log(1.0 - share), 1e-6))))
 
 
 def _without_islets(polygon: shapely.Polygon, min_area_m2: float) -> shapely.Polygon:
@@ -253,12 +266,16 @@ def _lay(
     c1 = min(grid.cols, int((east + edge - grid.west) / cell) + 1)
     at = np.s_[r0:r1, c0:c1]
     x, y = np.meshgrid(grid.x_centres()[c0:c1], grid.y_centres()[r0:r1])
-    shapely.prepare(outline)
-    mask = shapely.contains_xy(outline, x, y)
+    # Centres on the outline are water: as vertices of the triangles they would lift it to the bank.
+    grown = outline.buffer(ON_OUTLINE_M)
+    shapely.prepare(grown)
+    mask = shapely.contains_xy(grown, x, y)
     if not mask.any():
         return None
     z = ground.values[at].astype(np.float64)
-    pure = np.ones_like(mask) if seen is None else (seen.values[at] & (SEEN_WATER | SEEN_GROUND)) == SEEN_WATER
+    pure = (
+        np.ones_like(mask) if seen is None else (seen.values[at] & (SEEN_WATER | SEEN_GROUND)) == SEEN_WATER
+    )
     bank = ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=BANK_CELLS) & ~mask & np.isfinite(z)
     if seen is not None:
         bank &= (seen.values[at] & SEEN_GROUND) > 0
