@@ -131,10 +131,7 @@ def clusters(points: NDArray[np.float64], min_area_m2: float) -> Iterator[NDArra
     if not len(points):
         return
     xyz = points[np.lexsort(points.T)]
-    cell = 1.0
-    place = np.floor(xyz[:, :2] / cell).astype(np.int64)
-    occupied = len(np.unique(place, axis=0))
-    cell = float(np.clip(np.sqrt(POINTS_PER_CELL * occupied / len(xyz)), 0.5, 4.0))
+    cell = _cell_for(xyz[:, :2])
     place = np.floor(xyz[:, :2] / cell).astype(np.int64)
     low = place.min(axis=0) - 2
     col, row = (place - low).T
@@ -146,6 +143,12 @@ def clusters(points: NDArray[np.float64], min_area_m2: float) -> Iterator[NDArra
     wanted = [k for k in np.unique(of) if sizes[k] * cell**2 >= min_area_m2]
     for k in sorted(wanted, key=lambda k: tuple(xyz[of == k, :2].min(axis=0))):
         yield xyz[of == k]
+
+
+def _cell_for(xy: NDArray[np.float64]) -> float:
+    """The cell [m] that holds ``POINTS_PER_CELL`` of the points (n, 2) on average, where there are any."""
+    occupied = len(np.unique(np.floor(xy).astype(np.int64), axis=0))
+    return float(np.clip(np.sqrt(POINTS_PER_CELL * occupied / len(xy)), 0.5, 4.0))
 
 
 def _bridge(key: str, deck: NDArray[np.float64], dtm: Raster, thickness_m: float) -> CityObject | Failure:
@@ -224,7 +227,7 @@ def _outline(st: NDArray[np.float64], axis: Axis, profile: Profile, dtm: Raster)
     """Outline of a deck along and across: a rectangle where one fits, else the outline of its cells."""
     (s0, s1), (t0, t1) = _extent(st[:, 0]), _extent(st[:, 1])
     box = shapely.box(s0, t0, s1, t1)
-    cell = float(np.clip(np.sqrt(POINTS_PER_CELL * box.area / len(st)), 0.5, 4.0))
+    cell = _cell_for(st)
     low = np.floor(st.min(axis=0) / cell).astype(np.int64) - 3
     col, row = (np.floor(st / cell).astype(np.int64) - low).T
     cells = np.zeros((int(row.max()) + 4, int(col.max()) + 4), dtype=np.bool_)
