@@ -51,7 +51,7 @@ def _role_table() -> NDArray[np.uint8]:
     seen[list(GROUND_CLASSES)] = SEEN_GROUND
     seen[list(CANOPY_CLASSES)] = SEEN_CANOPY
     seen[PointClass.WATER], seen[PointClass.BRIDGE] = SEEN_WATER, SEEN_BRIDGE
-    return roles | (seen << _SEEN_SHIFT)
+    return np.asarray(roles | (seen << _SEEN_SHIFT), dtype=np.uint8)
 
 
 @njit

@@ -137,7 +137,7 @@ def clusters(points: NDArray[np.float64], min_area_m2: float) -> Iterator[NDArra
     col, row = (place - low).T
     cells = np.zeros((int(row.max()) + 3, int(col.max()) + 3), dtype=np.bool_)
     cells[row, col] = True
-    number, _ = label(binary_closing(cells, np.ones((3, 3))) | cells, structure=np.ones((3, 3)))
+    number, _ = label(binary_closing(cells, np.ones((3, 3), np.bool_)) | cells, structure=np.ones((3, 3)))
     of = number[row, col]
     sizes = np.bincount(number[cells])
     wanted = [k for k in np.unique(of) if sizes[k] * cell**2 >= min_area_m2]
@@ -232,7 +232,7 @@ def _outline(st: NDArray[np.float64], axis: Axis, profile: Profile, dtm: Raster)
     col, row = (np.floor(st / cell).astype(np.int64) - low).T
     cells = np.zeros((int(row.max()) + 4, int(col.max()) + 4), dtype=np.bool_)
     cells[row, col] = True
-    cells = binary_closing(cells, np.ones((5, 5)))
+    cells = binary_closing(cells, np.ones((5, 5), np.bool_))
     place = (float(low[0] * cell), float(low[1] * cell), cell)
     parts = mask_outlines(cells[::-1], (place[0], place[1] + cells.shape[0] * cell, cell))
     largest = max(parts, key=lambda p: p.area)

@@ -89,7 +89,7 @@ def lines_on(
     number = number.reshape(-1)
     ends = np.unique(np.sort(np.column_stack([number[first], number[first + 1]]), axis=1), axis=0)
     ends = ends[ends[:, 0] != ends[:, 1]]
-    return _sorted(points, ends, _heights(dtm, points * STEP_M, shores))
+    return _sorted(points, ends, _heights(dtm, np.asarray(points * STEP_M, np.float64), shores))
 
 
 def _within(hull: shapely.Polygon, edges: Iterable[shapely.Geometry]) -> list[shapely.LineString]:

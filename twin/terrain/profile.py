@@ -120,7 +120,9 @@ def distance_along(river: River) -> NDArray[np.float64]:
     node = np.full(coarse.shape, -1, dtype=np.int64)
     node[coarse] = np.arange(int(coarse.sum()))
     graph = _graph(coarse, node, factor * river.cell)
-    contacts, found = ndimage.label(_coarse(river.border, factor) & coarse, structure=np.ones((3, 3)))
+    contacts, found = ndimage.label(
+        _coarse(river.border, factor) & coarse, structure=np.ones((3, 3), np.bool_)
+    )
     sets = [node[contacts == k + 1] for k in range(found)]
     sets = sorted(sets, key=lambda s: (-len(s), int(s[0])))[:ENDS]
     best: NDArray[np.float64]
@@ -154,10 +156,8 @@ def _coarse(mask: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
     rows, cols = (-(-n // factor) * factor for n in mask.shape)
     padded = np.zeros((rows, cols), dtype=np.bool_)
     padded[: mask.shape[0], : mask.shape[1]] = mask
-    blocks: NDArray[np.bool_] = padded.reshape(rows // factor, factor, cols // factor, factor).any(
-        axis=(1, 3)
-    )
-    return blocks
+    blocks = padded.reshape(rows // factor, factor, cols // factor, factor)
+    return np.asarray(blocks.any(axis=(1, 3)), dtype=np.bool_)
 
 
 def _graph(coarse: NDArray[np.bool_], node: NDArray[np.int64], step: float) -> csr_matrix:

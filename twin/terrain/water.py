@@ -185,10 +185,10 @@ def _mirrors(empty: NDArray[np.bool_], water: NDArray[np.bool_], width: int) -> 
     """Wide patches without returns that touch water."""
     square = np.ones((width, width), dtype=np.bool_)
     wide = ndimage.binary_opening(empty, square)
-    number, count = ndimage.label(wide, structure=np.ones((3, 3)))
+    number, count = ndimage.label(wide, structure=np.ones((3, 3), np.bool_))
     if not count:
         return wide
-    touched = np.unique(number[ndimage.binary_dilation(water, np.ones((3, 3)), iterations=2)])
+    touched = np.unique(number[ndimage.binary_dilation(water, np.ones((3, 3), np.bool_), iterations=2)])
     found: NDArray[np.bool_] = np.isin(number, touched[touched > 0])
     return found
 
@@ -276,7 +276,11 @@ def _lay(
     pure = (
         np.ones_like(mask) if seen is None else (seen.values[at] & (SEEN_WATER | SEEN_GROUND)) == SEEN_WATER
     )
-    bank = ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=BANK_CELLS) & ~mask & np.isfinite(z)
+    bank = (
+        ndimage.binary_dilation(mask, np.ones((3, 3), np.bool_), iterations=BANK_CELLS)
+        & ~mask
+        & np.isfinite(z)
+    )
     if seen is not None:
         bank &= (seen.values[at] & SEEN_GROUND) > 0
     wet = mask & pure & np.isfinite(z)
@@ -292,7 +296,7 @@ def _lay(
     border[:, -1] |= c1 == grid.cols
     level, kind, about = _levels(River(mask, wet, bank, z, border & mask, cell), outline)
     near = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
-    around = ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=NEAR_CELLS)
+    around = ndimage.binary_dilation(mask, np.ones((3, 3), np.bool_), iterations=NEAR_CELLS)
     spread = level[tuple(near)]
     known = out[0][at]
     out[1][at] = np.where(around & ~known, spread, out[1][at])
@@ -361,7 +365,7 @@ def water_bodies(waters: Waters, tin: TriangleMesh) -> tuple[CityObject, ...]:
 
 def outlines_of_objects(others: Sequence[CityObject]) -> list[shapely.Geometry]:
     """Water in plan among the objects of a city model."""
-    out = []
+    out: list[shapely.Geometry] = []
     for thing in others:
         shape = best_geometry(thing) if thing.type in ("WaterBody", "Waterway") else None
         if shape is not None:
