@@ -17,6 +17,7 @@ from pipelines.console import Reporter
 from pipelines.inputs import Inputs, read_inputs
 from pipelines.provenance import HashCache, Step, forget, is_done, mark_done, step, versions
 from pipelines.site import EXISTING, Site
+from pipelines.waters import crossings, read_layer, water_of
 from pipelines.workers import map_tasks
 from twin.buildings.measures import shared_wall_areas
 from twin.buildings.outline import building_footprint
@@ -37,6 +38,7 @@ from twin.model.terrain import Terrain
 from twin.region import Region
 from twin.terrain.make import terrain_from_rasters, terrain_from_tin
 from twin.terrain.sampler import TinSampler, aligned
+from twin.terrain.water import Waters, marked, outlines_of_objects
 from twin.vegetation.trees import detect_trees
 
 CITY = "city.city.jsonl"
@@ -72,11 +74,15 @@ def build(site: Site, reporter: Reporter, workers: int = 1) -> Built:
     city = read_base_model(site, inputs, reporter)
     ground = read_ground(site, inputs, city, reporter, workers)
     layer = read_outlines(site, inputs)
-    terrain = make_terrain(site, ground, outlines_of(layer, city), reporter)
+    waters = water_of(site, inputs, ground)
+    edges = [*outlines_of(layer, city), *(read_layer(site, inputs, "breaklines", "lines") or ())]
+    terrain = make_terrain(site, ground, (edges, waters), reporter)
+    crossing, unmade = crossings(site, ground, terrain, waters)
     warm.wait(compiling)
     buildings, failures = make_buildings(site, inputs, ground, terrain, (layer, city), reporter, workers)
     trees = make_trees(site, ground, terrain, buildings, reporter)
-    built = collect(site, inputs, ground, terrain, (buildings, trees, failures), city)
+    made_of = (buildings, trees, [*failures, *unmade], crossing)
+    built = collect(site, inputs, ground, terrain, made_of, city)
     files = write_model(site, built, made)
     mark_done(site.out, made, files)
     report_counts(built, reporter)
@@ -156,15 +162,19 @@ def outlines_of(layer: FootprintLayer | None, city: CityModel | None) -> list[sh
 
 
 def make_terrain(
-    site: Site, ground: gather.Ground, outlines: list[shapely.Geometry], reporter: Reporter
+    site: Site,
+    ground: gather.Ground,
+    lines: tuple[list[shapely.Geometry], Waters | None],
+    reporter: Reporter,
 ) -> Terrain:
-    """Fill the voids, flag them, and lay the triangles, the outlines of buildings among their edges."""
+    """Fill the voids, flag them, and lay the triangles, outlines of buildings and water among their edges."""
+    edges, waters = lines
     settings = site.settings.terrain
     with reporter.step("Terrain"):
         if ground.tin is not None:
             return terrain_from_tin(ground.tin, settings.cell_size_m, dsm=ground.dsm)
         return terrain_from_rasters(
-            ground.ground, ground.dsm, max_error_m=settings.max_error_m, edges=outlines
+            ground.ground, ground.dsm, max_error_m=settings.max_error_m, edges=edges, waters=waters
         )
 
 
@@ -337,12 +347,12 @@ def collect(
     inputs: Inputs,
     ground: gather.Ground,
     terrain: Terrain,
-    made: tuple[list[Building], tuple[Tree, ...], list[Failure]],
+    made: tuple[list[Building], tuple[Tree, ...], list[Failure], tuple[CityObject, ...]],
     city: CityModel | None,
 ) -> Built:
     """Everything in one value, counted."""
-    buildings, trees, failures = made
-    others: tuple[CityObject, ...] = city.others if city is not None else ()
+    buildings, trees, failures, crossing = made
+    others = (*(city.others if city is not None else ()), *crossing)
     extra_trees = city.trees if city is not None else ()
     scene = Scene(EXISTING, "", terrain, tuple(buildings), (), (*trees, *extra_trees), others)
     counts = {
@@ -350,6 +360,8 @@ def collect(
         "failures": len(failures),
         "trees": len(scene.trees),
         "others": len(others),
+        "bridges": sum(1 for thing in others if thing.type == "Bridge"),
+        "water_bodies": sum(1 for thing in others if thing.type == "WaterBody"),
         "points": ground.points,
         **(ground.classified.counts if ground.classified else {}),
         "filled_cells": int(terrain.filled.values.sum()) if terrain.filled is not None else 0,
@@ -467,7 +479,8 @@ def load(site: Site) -> Built:
         raise InputError(f"{city}: holds no terrain; run `twin build {site.folder}` again")
     far, far_file = surroundings(site, frame, dtm.grid.region)
     error_m = float(report["terrain"]["tin_max_error_m"])
-    terrain = Terrain(dtm, model.terrain_mesh, error_m, dsm, filled, far)
+    tin = marked(model.terrain_mesh, outlines_of_objects(model.others))
+    terrain = Terrain(dtm, tin, error_m, dsm, filled, far)
     sources = [city, folder / "terrain" / "dtm.tif", *far_file]
     digest = sha256_json([sha256_file(path) for path in sources])
     scene = Scene(EXISTING, digest, terrain, model.buildings, (), model.trees, model.others)

@@ -84,6 +84,12 @@ class InputSettings(Settings):
     )
     dsm: str | None = Field(None, description="GeoTIFF of the surface with roofs, instead of points")
     raster_crs: str | None = Field(None, description="CRS of the rasters, where the files name none")
+    water: str | None = Field(
+        None, description="outlines of water, file.gpkg#layer; found among the points where unset"
+    )
+    breaklines: str | None = Field(
+        None, description="lines that stay edges of the ground (quay walls, kerbs), file.gpkg#layer"
+    )
 
 
 class ClassifySettings(Settings):
@@ -100,6 +106,11 @@ class TerrainSettings(Settings):
 
     cell_size_m: float = Field(0.5, gt=0.05, le=50, description="cell of DTM and DSM [m]")
     max_error_m: float = Field(0.15, gt=0, le=10, description="largest error of the simplified triangles [m]")
+    water_min_area_m2: float = Field(100.0, gt=0, le=1e6, description="smallest piece of water [m2]")
+    bridge_min_area_m2: float = Field(20.0, gt=0, le=1e5, description="smallest bridge [m2]")
+    bridge_thickness_m: float = Field(
+        1.0, gt=0.05, le=20, description="from the top of a bridge to its underside, which no point shows [m]"
+    )
 
 
 class BuildingSettings(Settings):

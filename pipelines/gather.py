@@ -53,6 +53,10 @@ class Ground:
         Number of points read.
     classified
         How the points were read, where there are any.
+    seen
+        What fell into each cell (``twin.terrain.water.SEEN_*``), where points did.
+    bridges
+        (n, 3) points of the bridge class, local space [m].
     """
 
     source: str
@@ -63,6 +67,8 @@ class Ground:
     points: int = 0
     classified: Classified | None = None
     notes: list[str] = field(default_factory=list)
+    seen: Raster | None = None
+    bridges: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
 
 
 def cloud_reader(site: Site, inputs: Inputs) -> CloudReader:
@@ -115,6 +121,8 @@ def from_points(site: Site, inputs: Inputs, grid: Grid, workers: int, tick: Tick
         points=total.points_inside,
         classified=done,
         notes=[*left_out, *done.notes],
+        seen=total.seen(),
+        bridges=total.bridge_points(),
     )
 
 

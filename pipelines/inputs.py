@@ -18,6 +18,7 @@ from twin.io.cityjson import citymodel_info
 from twin.io.crs import SpatialRef, check_extent, parse_crs, region_in, site_frame, use_grid_folder
 from twin.io.geotiff import raster_info
 from twin.io.las import LasInfo, read_las_info, reference_of
+from twin.io.shapes import split_place
 from twin.io.vector import choose_layer, layer_crs, polygon_of_area, read_polygon
 from twin.region import Region
 
@@ -45,6 +46,8 @@ class Inputs:
         Headers of the point files that touch the region, sorted by path.
     table
         Class table of the points, None without points.
+    layers
+        Files of water and break lines.
     """
 
     frame: Frame
@@ -57,11 +60,12 @@ class Inputs:
     footprints: Path | None
     citymodel: Path | None
     notes: tuple[str, ...] = field(default=())
+    layers: tuple[Path, ...] = field(default=())
 
     def files(self) -> list[Path]:
         """Every input file."""
         singles = [p for p in (self.dtm, self.dsm, self.footprints, self.citymodel) if p is not None]
-        return [info.path for info in self.clouds] + singles
+        return [*(info.path for info in self.clouds), *singles, *self.layers]
 
 
 def expand_points(patterns: list[str], base: Path) -> list[Path]:
@@ -168,7 +172,22 @@ def read_inputs(site: Site) -> Inputs:
         outlines,
         single["citymodel"],
         tuple(note for info in infos for note in info.notes),
+        _layer_files(site),
     )
+
+
+def _layer_files(site: Site) -> tuple[Path, ...]:
+    """Files of the water and the break lines."""
+    found = []
+    for key in ("water", "breaklines"):
+        place = getattr(site.settings.inputs, key)
+        if place is None:
+            continue
+        path = split_place(place, site.folder)[0]
+        if not path.is_file():
+            raise InputError(f"{site.folder / 'twin.toml'}: key 'inputs.{key}': no such file: {path}")
+        found.append(path)
+    return tuple(found)
 
 
 def _existing(site: Site, key: str) -> Path | None:

@@ -12,6 +12,7 @@ from scipy.ndimage import distance_transform_edt
 from twin.model.raster import Grid
 from twin.model.results import SunInstant
 from twin.model.scene import Layer, Scene
+from twin.model.surface import Surface
 from twin.region import Region
 from twin.study.occluders import FaceTable, face_table
 from twin.study.receptors import ground_receptors, surface_lift
@@ -155,7 +156,7 @@ class LitScene:
         normal = np.stack([-right, down, np.ones_like(filled)], axis=-1)
         normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
         self._ground_normal = normal.reshape(-1, 3)
-        self._ground_albedo = albedo[terrain].mean(axis=0) if terrain.any() else np.full(3, 0.5, np.float32)
+        self._ground_albedo = _ground_colours(self.table, terrain, albedo, self.grid)
         self._receptors = ground_receptors(self.table, self.grid)
         asked = np.zeros(self.grid.rows * self.grid.cols, dtype=bool)
         asked[self._receptors.index] = True
@@ -203,7 +204,7 @@ class LitScene:
         if up and self._nearest is not None:
             lit[self._receptors.index] = ~self._caster.occluded(self._receptors.xyz, towards)
             lit = lit[self._nearest]
-        colours = _shaded(self._ground_albedo[None, :], self._ground_normal, towards, lit)
+        colours = _shaded(self._ground_albedo, self._ground_normal, towards, lit)
         return colours.reshape(*self.grid.shape, 3)
 
     def _light_faces(self, pieces: Pieces, towards: NDArray[np.float64], up: bool) -> NDArray[np.uint8]:
@@ -218,6 +219,19 @@ class LitScene:
     def close(self) -> None:
         """Give the engine back."""
         self._caster.close()
+
+
+def _ground_colours(
+    table: FaceTable, terrain: NDArray[np.bool_], albedo: NDArray[np.float32], grid: Grid
+) -> NDArray[np.float32]:
+    """Linear colour of each cell of the ground (rows * cols, 3), or one for all (1, 3)."""
+    wet = terrain & (table.semantics == Surface.WATER)
+    dry = terrain & ~wet
+    land = albedo[dry].mean(axis=0) if dry.any() else np.full(3, 0.5, np.float32)
+    if not wet.any():
+        return np.asarray(land, np.float32)[None, :]
+    covered = np.isfinite(rasterise(table.mesh(wet), grid).values).ravel()
+    return np.where(covered[:, None], albedo[wet].mean(axis=0), land).astype(np.float32)
 
 
 def _compact(

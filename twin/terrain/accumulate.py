@@ -16,6 +16,7 @@ from twin.errors import InputError
 from twin.jit import njit
 from twin.model.pointcloud import PointCloud
 from twin.model.raster import Grid, Raster
+from twin.terrain.water import SEEN_BRIDGE, SEEN_CANOPY, SEEN_GROUND, SEEN_OTHER, SEEN_WATER
 
 GROUND_CLASSES = (PointClass.GROUND, PointClass.WATER, PointClass.RAIL, PointClass.ROAD)
 """Classes that are the ground: with the water's surface, so that a river is not bridged from bank to bank."""
@@ -35,6 +36,7 @@ HEIGHT_LIMIT_M = 2_000_000.0
 """Largest height that whole millimetres hold in 32 bits."""
 
 _IS_GROUND, _IS_SURFACE, _IS_CANOPY = 1, 2, 4
+_SEEN_SHIFT = 3
 _NONE = np.iinfo(np.int32).min
 
 
@@ -44,7 +46,12 @@ def _role_table() -> NDArray[np.uint8]:
     roles[list(NOT_SURFACE_CLASSES)] = 0
     roles[list(GROUND_CLASSES)] |= _IS_GROUND
     roles[list(CANOPY_CLASSES)] |= _IS_CANOPY
-    return roles
+    seen = np.full(256, SEEN_OTHER, dtype=np.uint8)
+    seen[list(NOT_SURFACE_CLASSES)] = 0
+    seen[list(GROUND_CLASSES)] = SEEN_GROUND
+    seen[list(CANOPY_CLASSES)] = SEEN_CANOPY
+    seen[PointClass.WATER], seen[PointClass.BRIDGE] = SEEN_WATER, SEEN_BRIDGE
+    return np.asarray(roles | (seen << _SEEN_SHIFT), dtype=np.uint8)
 
 
 @njit
@@ -53,10 +60,12 @@ def _add(
     classes: NDArray[np.uint8],
     roles: NDArray[np.uint8],
     place: tuple[float, float, float],
-    layers: tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.int32], NDArray[np.int32]],
+    layers: tuple[
+        NDArray[np.int64], NDArray[np.uint32], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]
+    ],
 ) -> int:
     west, north, cell = place
-    total, count, top, canopy = layers
+    total, count, top, canopy, seen = layers
     rows, cols = total.shape
     inside = 0
     for i in range(len(xyz)):
@@ -66,6 +75,7 @@ def _add(
             continue
         inside += 1
         role = roles[classes[i]]
+        seen[row, col] |= role >> _SEEN_SHIFT
         height = int(np.rint(xyz[i, 2] * 1000.0))
         if role & 1:
             total[row, col] += height
@@ -93,7 +103,7 @@ def _metres_of_top(top: NDArray[np.int32], none: int, out: NDArray[np.float32]) 
 
 
 class SurfaceAccumulator:
-    """Collects points into cells; takes 20 bytes a cell (32 million cells: 640 MB).
+    """Collects points into cells; takes 21 bytes a cell (32 million cells: 670 MB).
 
     Parameters
     ----------
@@ -110,6 +120,8 @@ class SurfaceAccumulator:
         self._count = np.zeros(grid.shape, dtype=np.uint32)
         self._top = np.full(grid.shape, _NONE, dtype=np.int32)
         self._canopy = np.full(grid.shape, _NONE, dtype=np.int32)
+        self._seen = np.zeros(grid.shape, dtype=np.uint8)
+        self._bridges: list[NDArray[np.int64]] = []
 
     def add(self, cloud: PointCloud) -> None:
         """Take the points of a chunk; those outside the grid are counted only.
@@ -128,10 +140,15 @@ class SurfaceAccumulator:
         if highest > HEIGHT_LIMIT_M:
             raise InputError(f"a point has height {highest:.0f} m; expected metres above the datum")
         place = (self.grid.west, self.grid.north, self.grid.cell_size)
-        layers = (self._total, self._count, self._top, self._canopy)
+        layers = (self._total, self._count, self._top, self._canopy, self._seen)
         inside = int(_add(cloud.xyz, cloud.classification, self._roles, place, layers))
         self.points_inside += inside
         self.points_outside += len(cloud) - inside
+        decks = cloud.xyz[cloud.classification == PointClass.BRIDGE]
+        if len(decks):
+            row, col = self.grid.rows_cols(decks[:, 0], decks[:, 1])
+            on = (row >= 0) & (row < self.grid.rows) & (col >= 0) & (col < self.grid.cols)
+            self._bridges.append(np.rint(decks[on] * 1000.0).astype(np.int64))
 
     def merge(self, other: SurfaceAccumulator) -> None:
         """Take what another accumulator collected, on the same grid or on a window of it.
@@ -147,6 +164,8 @@ class SurfaceAccumulator:
         self._count[place] += other._count
         np.maximum(self._top[place], other._top, out=self._top[place])
         np.maximum(self._canopy[place], other._canopy, out=self._canopy[place])
+        self._seen[place] |= other._seen
+        self._bridges += other._bridges
         self.points_inside += other.points_inside
         self.points_outside += other.points_outside
 
@@ -168,6 +187,17 @@ class SurfaceAccumulator:
     def canopy(self) -> Raster:
         """Highest vegetation point [m], float32, NaN where there is none."""
         return self._highest(self._canopy)
+
+    def seen(self) -> Raster:
+        """What fell into each cell, as bits (``twin.terrain.water.SEEN_*``), uint8."""
+        return _frozen(self.grid, self._seen.copy())
+
+    def bridge_points(self) -> NDArray[np.float64]:
+        """Points of the bridge class (n, 3) to the millimetre, sorted, local space [m]."""
+        if not self._bridges:
+            return np.empty((0, 3))
+        whole = np.concatenate(self._bridges)
+        return whole[np.lexsort(whole.T)] / 1000.0
 
     def _highest(self, top: NDArray[np.int32]) -> Raster:
         out = np.empty(self.grid.shape, dtype=np.float32)

@@ -38,7 +38,25 @@ class Lines:
 NO_LINES = Lines(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty((0, 2), np.int32))
 
 
-def lines_on(dtm: Raster, edges: Iterable[shapely.Geometry], bend_m: float) -> Lines:
+@dataclass(frozen=True, slots=True, eq=False)
+class Shores:
+    """Outlines that lie on the water's level, not between it and the bank.
+
+    Parameters
+    ----------
+    outlines
+        Polygons, local space.
+    levels
+        Level of the water [m] within and at least two cells around them, NaN elsewhere.
+    """
+
+    outlines: tuple[shapely.Polygon, ...]
+    levels: Raster
+
+
+def lines_on(
+    dtm: Raster, edges: Iterable[shapely.Geometry], bend_m: float, shores: Shores | None = None
+) -> Lines:
     """Lines and outlines as pieces on the ground.
 
     They are cut at the hull of the cell centres, get points where the ground under them bends by more than
@@ -52,17 +70,15 @@ def lines_on(dtm: Raster, edges: Iterable[shapely.Geometry], bend_m: float) -> L
         Any shapely lines or polygons, local space [m].
     bend_m
         Largest distance between the ground and a straight piece, at steps of a cell [m].
+    shores
+        Outlines of water, which are lines too; all points on them have the water's level.
     """
     grid = dtm.grid
     x, y = grid.x_centres(), grid.y_centres()
     hull = shapely.box(x[0], y[-1], x[-1], y[0])
-    wanted = [_plain_lines(shape) for shape in edges]
-    strings = [s for s in wanted if shapely.intersects(s, hull)]
-    if not strings:
-        return NO_LINES
-    cut = shapely.get_parts(shapely.intersection(strings, hull))
-    parts = [p for p in shapely.get_parts(cut) if isinstance(p, shapely.LineString) and p.length > 0]
-    bent = [_bent(dtm, part, bend_m) for part in parts]
+    bent = [_bent(dtm, part, bend_m) for part in _within(hull, edges)]
+    if shores is not None:
+        bent += [_bent(shores.levels, part, bend_m) for part in _within(hull, shores.outlines)]
     if not bent:
         return NO_LINES
     noded = shapely.union_all([*bent, shapely.boundary(hull)], grid_size=STEP_M)
@@ -73,7 +89,28 @@ def lines_on(dtm: Raster, edges: Iterable[shapely.Geometry], bend_m: float) -> L
     number = number.reshape(-1)
     ends = np.unique(np.sort(np.column_stack([number[first], number[first + 1]]), axis=1), axis=0)
     ends = ends[ends[:, 0] != ends[:, 1]]
-    return _sorted(dtm, points, ends)
+    return _sorted(points, ends, _heights(dtm, np.asarray(points * STEP_M, np.float64), shores))
+
+
+def _within(hull: shapely.Polygon, edges: Iterable[shapely.Geometry]) -> list[shapely.LineString]:
+    wanted = [_plain_lines(shape) for shape in edges]
+    strings = [s for s in wanted if shapely.intersects(s, hull)]
+    if not strings:
+        return []
+    cut = shapely.get_parts(shapely.intersection(strings, hull))
+    return [p for p in shapely.get_parts(cut) if isinstance(p, shapely.LineString) and p.length > 0]
+
+
+def _heights(dtm: Raster, points: NDArray[np.float64], shores: Shores | None) -> NDArray[np.float64]:
+    """The ground at points (n, 2), on shores the water's level [m]."""
+    z = sample_bilinear(dtm, points)
+    if shores is not None and shores.outlines:
+        water = shapely.union_all(list(shores.outlines))
+        shapely.prepare(water)
+        wet = shapely.dwithin(water, shapely.points(points), 2 * STEP_M)
+        level = sample_bilinear(shores.levels, points[wet])
+        z[wet] = np.where(np.isnan(level), z[wet], level)
+    return z
 
 
 def _plain_lines(shape: shapely.Geometry) -> shapely.Geometry:
@@ -117,7 +154,7 @@ def _inner(dtm: Raster, a: NDArray[np.float64], b: NDArray[np.float64], bend_m: 
     return points[keep]
 
 
-def _sorted(dtm: Raster, points: NDArray[np.int64], ends: NDArray[np.int32]) -> Lines:
+def _sorted(points: NDArray[np.int64], ends: NDArray[np.int32], z: NDArray[np.float64]) -> Lines:
     """Points in strips of equal width, so that each lies near the one before."""
     wide = max(1, int(np.sqrt(len(points)) / 2))
     low, high = points.min(axis=0), points.max(axis=0)
@@ -127,5 +164,4 @@ def _sorted(dtm: Raster, points: NDArray[np.int64], ends: NDArray[np.int32]) -> 
     place = np.empty(len(order), dtype=np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
     points = points[order]
-    z = sample_bilinear(dtm, points * STEP_M)
-    return Lines(points[:, 0].copy(), points[:, 1].copy(), z, place[ends].astype(np.int32))
+    return Lines(points[:, 0].copy(), points[:, 1].copy(), z[order], place[ends].astype(np.int32))

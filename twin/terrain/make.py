@@ -8,13 +8,16 @@ import numpy as np
 import shapely
 
 from twin.errors import InputError
+from twin.model.arrays import readonly
 from twin.model.mesh import TriangleMesh
 from twin.model.raster import Grid, Raster
 from twin.model.surface import Surface
 from twin.model.terrain import Terrain
+from twin.terrain.lines import Shores
 from twin.terrain.sampler import rasterise
 from twin.terrain.tin import simplify
 from twin.terrain.voids import fill_voids
+from twin.terrain.water import Waters, marked
 
 MAX_ERROR_M = 0.15
 """Vertical error of the triangles where nobody asks for another [m]; near buildings 0.10 to 0.15 is usual."""
@@ -26,6 +29,7 @@ def terrain_from_rasters(
     *,
     max_error_m: float = MAX_ERROR_M,
     edges: Iterable[shapely.Geometry] = (),
+    waters: Waters | None = None,
 ) -> Terrain:
     """Terrain from ground heights with voids.
 
@@ -39,6 +43,8 @@ def terrain_from_rasters(
         Largest vertical distance from a DTM cell to the triangles [m].
     edges
         Outlines and lines, local space, that become edges of the triangles (``twin.terrain.tin.simplify``).
+    waters
+        The water, on ``ground``'s grid: laid on its levels, its outlines edges, its triangles ``Surface.WATER``.
 
     Raises
     ------
@@ -49,9 +55,20 @@ def terrain_from_rasters(
     """
     if dsm is not None:
         ground.require_same_grid(dsm)
-    dtm, filled = fill_voids(ground)
-    tin, measured = simplify(dtm, max_error_m, edges)
-    return Terrain(dtm, tin, measured, dsm, filled)
+    if waters is None:
+        dtm, filled = fill_voids(ground)
+        tin, measured = simplify(dtm, max_error_m, edges)
+        return Terrain(dtm, tin, measured, dsm, filled)
+    land = waters.land(ground)
+    if np.isfinite(land.values).any():
+        dtm, _ = fill_voids(land)
+        dtm = waters.flatten(dtm)
+    else:
+        dtm, _ = fill_voids(waters.flatten(land))
+    filled = Raster(ground.grid, readonly(np.isnan(ground.values), np.bool_))
+    outlines = tuple(body.outline for body in waters.bodies)
+    tin, measured = simplify(dtm, max_error_m, edges, Shores(outlines, waters.levels))
+    return Terrain(dtm, marked(tin, outlines), measured, dsm, filled)
 
 
 def facing_up(mesh: TriangleMesh) -> TriangleMesh:

@@ -17,7 +17,7 @@ from twin.model.raster import Grid, Raster
 from twin.model.surface import Surface
 from twin.terrain.delaunay import STEP_M, Net, add_lines, add_points, empty_net, enlarged, rectangle
 from twin.terrain.greedy import Cells, empty_queue, judge_all, larger, refine, steps
-from twin.terrain.lines import Lines, lines_on
+from twin.terrain.lines import Lines, Shores, lines_on
 from twin.terrain.sampler import largest_error
 
 ROUNDING_M = 1e-6
@@ -36,7 +36,7 @@ def tin_error(mesh: TriangleMesh, dtm: Raster) -> float:
 
 
 def simplify(
-    dtm: Raster, max_error_m: float, edges: Iterable[shapely.Geometry] = ()
+    dtm: Raster, max_error_m: float, edges: Iterable[shapely.Geometry] = (), shores: Shores | None = None
 ) -> tuple[TriangleMesh, float]:
     """Triangles through a DTM, off by no more than a stated vertical error at any cell centre.
 
@@ -51,6 +51,8 @@ def simplify(
     edges
         Lines and polygons, local space, whose lines become edges of the triangles; they get vertices where the
         ground bends under them. What lies outside the hull of the centres is left out.
+    shores
+        Outlines of water, edges too, on the water's level.
 
     Returns
     -------
@@ -73,7 +75,7 @@ def simplify(
     if not np.isfinite(z).all():
         raise InputError("no triangles can be laid over cells without a height: fill the voids first")
     cells = Cells(np.ascontiguousarray(z), steps(grid.x_centres()), steps(grid.y_centres()))
-    net = _start(cells, lines_on(dtm, edges, max_error_m / 2))
+    net = _start(cells, lines_on(dtm, edges, max_error_m / 2, shores))
     limit = max(0.5 * max_error_m, max_error_m - ROUNDING_M)
     queue = empty_queue(len(net.corner))
     judge_all(net, cells, queue, limit)
