@@ -172,7 +172,7 @@ def limit_words(settings: FacesStudySettings) -> dict[str, Any]:
             "operator": "<=",
             "tie": "shadow equal to the limit, to 0.0001 h, is within it",
             "counts": "existing - proposed hours of each day, of the sample with the most; a gain counts as 0",
-            "too_close_to_call": "a time step on a day (half at each end of a run), over a period times the root of its days",
+            "too_close_to_call": "a time step a day, half at each end; over a period times the root of its days",
         }
     return {
         **asked,
