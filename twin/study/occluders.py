@@ -11,12 +11,15 @@ from twin.frame import Frame
 from twin.model.arrays import readonly
 from twin.model.mesh import TriangleMesh
 from twin.model.scene import Layer, Scene, SceneItem, Status, walk
+from twin.model.surface import Surface
 from twin.terrain.sampler import TinSampler
 from twin.visibility.occluders import Triangles
 
 COVERING_M = 0.5
 """Faces of roads, lawns, water and other objects that lie no higher than this above the terrain cover the ground
 and block nothing: two sources of one surface never agree to the millimetre [m]."""
+SAME_M = 0.001
+"""Water so near to the terrain is the same surface [m]."""
 COVERINGS = f"faces of other objects up to {COVERING_M} m above the terrain cover it and block nothing"
 """The same for the record of a method."""
 
@@ -86,7 +89,7 @@ def face_table(scene: Scene, trees: bool = True, coverings: bool = True) -> Face
     coverings
         Whether faces that merely cover the ground (``COVERING_M``) come along; studies leave them out.
     """
-    items = list(walk(scene, trees=trees))
+    items = [item for item in walk(scene, trees=trees) if not _is_ground_already(item, scene)]
     if not coverings and any(item.layer == "other" for item in items):
         ground = TinSampler(scene.terrain.tin)
         items = [_raised(item, ground) if item.layer == "other" else item for item in items]
@@ -101,6 +104,19 @@ def face_table(scene: Scene, trees: bool = True, coverings: bool = True) -> Face
         tuple(item.layer for item in items),
         tuple(item.status for item in items),
     )
+
+
+def _is_ground_already(item: SceneItem, scene: Scene) -> bool:
+    """Whether water lies in the terrain's own water triangles: two faces in one place would take turns in a picture."""
+    if item.type != "WaterBody":
+        return False
+    tin = scene.terrain.tin
+    wet = tin.semantics == Surface.WATER
+    if not wet.any():
+        return False
+    water = TinSampler(TriangleMesh(tin.frame, tin.vertices, tin.faces[wet], tin.semantics[wet]))
+    middle = item.mesh.vertices[item.mesh.faces].mean(axis=1)
+    return bool((np.abs(water.heights(middle[:, :2]) - middle[:, 2]) < SAME_M).all())
 
 
 def _raised(item: SceneItem, ground: TinSampler) -> SceneItem:

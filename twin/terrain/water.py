@@ -21,9 +21,9 @@ from twin.terrain.profile import River, river_levels
 
 SEEN_WATER, SEEN_GROUND, SEEN_BRIDGE, SEEN_CANOPY, SEEN_OTHER = 1, 2, 4, 8, 16
 """Bits of what fell into a cell."""
-ROUNDED_CELLS = 1.0
+ROUNDED_CELLS = 2.0
 """Spread of the smoothing of outlines [cells]."""
-SIMPLE_CELLS = 0.75
+SIMPLE_CELLS = 1.0
 """Tolerance of simplified outlines [cells]."""
 WIDE_M = 3.0
 """An empty patch beside water that holds a square so wide is water too: still water mirrors pulses away [m]."""
@@ -78,11 +78,14 @@ class Waters:
         Bool: cells whose centre is in an outline.
     levels
         Level of the water [m] inside and ``NEAR_CELLS`` around, NaN elsewhere.
+    no_land
+        Bool: cells inside, and those near an outline that only water points fell into.
     """
 
     bodies: tuple[WaterSurface, ...]
     inside: Raster
     levels: Raster
+    no_land: Raster
 
     def flatten(self, dtm: Raster) -> Raster:
         """Heights with the water's level where there is water."""
@@ -93,8 +96,8 @@ class Waters:
 
     def land(self, ground: Raster) -> Raster:
         """Ground heights without those of the water, so that voids at a quay wall do not lean on it."""
-        ground.require_same_grid(self.inside)
-        values = np.where(self.inside.values, np.nan, ground.values).astype(np.float32)
+        ground.require_same_grid(self.no_land)
+        values = np.where(self.no_land.values, np.nan, ground.values).astype(np.float32)
         values.flags.writeable = False
         return Raster(ground.grid, values)
 
@@ -239,9 +242,12 @@ def find_waters(
             bodies.append(body)
     if not bodies:
         return None
-    for array in (inside, levels):
+    no_land = inside
+    if seen is not None:
+        no_land = inside | (np.isfinite(levels) & ((seen.values & (SEEN_WATER | SEEN_GROUND)) == SEEN_WATER))
+    for array in (inside, levels, no_land):
         array.flags.writeable = False
-    return Waters(tuple(bodies), Raster(grid, inside), Raster(grid, levels))
+    return Waters(tuple(bodies), Raster(grid, inside), Raster(grid, levels), Raster(grid, no_land))
 
 
 def _corners(grid: Grid) -> tuple[float, float, float, float]:

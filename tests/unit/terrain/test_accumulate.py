@@ -99,3 +99,24 @@ def test_what_cannot_be_is_refused():
         filled(cloud_of([[0, 5, 3e6, 2]]))
     with pytest.raises(FrameMismatchError):
         SurfaceAccumulator(GRID).merge(SurfaceAccumulator(Grid(FRAME, -3.0, 11.0, 0.5, 20, 31)))
+
+
+def test_what_was_seen_and_bridge_points_do_not_depend_on_order_or_parts(frame):
+    rng = np.random.default_rng(8)
+    xyz = np.column_stack([rng.uniform(-5, 25, (4000, 2)), rng.uniform(50, 70, 4000)])
+    classes = rng.choice([2, 5, 9, 17, 6, 7], 4000).astype(np.uint8)
+    grid = Grid(frame, 0.0, 20.0, 0.5, 40, 40)
+    whole, parts = SurfaceAccumulator(grid), SurfaceAccumulator(grid)
+    whole.add(PointCloud(frame, xyz, classes))
+    for chunk in np.array_split(rng.permutation(4000), 7):
+        part = SurfaceAccumulator(grid)
+        part.add(PointCloud(frame, xyz[chunk], classes[chunk]))
+        parts.merge(part)
+    assert (whole.seen().values == parts.seen().values).all()
+    assert (whole.bridge_points() == parts.bridge_points()).all()
+    inside = (xyz[:, 0] >= 0) & (xyz[:, 0] < 20) & (xyz[:, 1] > 0) & (xyz[:, 1] <= 20)
+    assert len(whole.bridge_points()) == int((inside & (classes == 17)).sum())
+    row, col = grid.rows_cols(xyz[inside, 0], xyz[inside, 1])
+    water = np.zeros(grid.shape, bool)
+    water[row[classes[inside] == 9], col[classes[inside] == 9]] = True
+    assert (((whole.seen().values & 1) > 0) == water).all()
