@@ -201,7 +201,8 @@ def check_object(key: str, item: dict[str, Any], objects: dict[str, Any], count:
 
 def check_semantics(geometry: dict[str, Any], levels: int) -> None:
     names = [one["type"] for one in geometry["semantics"]["surfaces"]]
-    assert set(names) <= set(CITYJSON_NAMES.values()) and len(set(names)) == len(names)
+    entries = [json.dumps(one, sort_keys=True) for one in geometry["semantics"]["surfaces"]]
+    assert set(names) <= set(CITYJSON_NAMES.values()) and len(set(entries)) == len(entries)
     values, surfaces = geometry["semantics"]["values"], geometry["boundaries"]
     for _ in range(levels - 3):
         assert [len(v) for v in values] == [len(s) for s in surfaces]
