@@ -352,7 +352,8 @@ def collect(
 ) -> Built:
     """Everything in one value, counted."""
     buildings, trees, failures, crossing = made
-    others = (*(city.others if city is not None else ()), *crossing)
+    # A city model has its own water and bridges.
+    others = city.others if city is not None else crossing
     extra_trees = city.trees if city is not None else ()
     scene = Scene(EXISTING, "", terrain, tuple(buildings), (), (*trees, *extra_trees), others)
     counts = {

@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from twin.buildings.prism import MIN_WALL_M, clamped, feet_of, ground_faces
+from twin.buildings.prism import DECIMALS, MIN_WALL_M, clamped, feet_of, ground_faces
 from twin.buildings.roofmap import STRAIGHT_M, RoofMap, off_line
 from twin.buildings.seat import GroundProfile, ground_profile
 from twin.model.geometry import Geometry, Rings, solid
@@ -62,7 +62,7 @@ def extrude(
     roofs = builder.roofs()
     walls = builder.walls
     codes = [Surface.GROUND] * len(bottom) + [Surface.WALL] * len(walls) + [Surface.ROOF] * len(roofs)
-    geometry = solid(lod, np.array(builder.vertices), [*bottom, *walls, *roofs], codes)
+    geometry = solid(lod, np.round(np.array(builder.vertices), DECIMALS), [*bottom, *walls, *roofs], codes)
     return geometry, profile
 
 

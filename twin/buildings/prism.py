@@ -23,6 +23,9 @@ profile itself may miss, the foot stays within 0.02 m of the terrain."""
 MIN_WALL_M = 0.1
 """Where the ground rises above the roof less this, the wall ends there: the solid sits in the slope [m]."""
 
+DECIMALS = 4
+"""Vertices lie on the grid of a file, so that what is judged valid is what is read back."""
+
 BOW = 1e-5
 """Depth of the inward bow that keeps the stations of an edge out of line while the ground is triangulated,
 per metre of edge, at most this many metres; it does not touch the coordinates."""
@@ -170,7 +173,7 @@ def prism(profile: GroundProfile, top: float, lod: str = "1.2") -> Geometry:
         roof.append(tuple(high.tolist()))
     ground = ground_faces(plan, feet_numbers)
     semantics = [Surface.GROUND] * len(ground) + [Surface.WALL] * len(walls) + [Surface.ROOF]
-    return solid(lod, np.concatenate(vertices), [*ground, *walls, tuple(roof)], semantics)
+    return solid(lod, np.round(np.concatenate(vertices), DECIMALS), [*ground, *walls, tuple(roof)], semantics)
 
 
 def roof_is_clear(profile: GroundProfile, top: float) -> bool:
