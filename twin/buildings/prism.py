@@ -173,8 +173,7 @@ def prism(profile: GroundProfile, top: float, lod: str = "1.2") -> Geometry:
         roof.append(tuple(high.tolist()))
     ground = ground_faces(plan, feet_numbers)
     semantics = [Surface.GROUND] * len(ground) + [Surface.WALL] * len(walls) + [Surface.ROOF]
-    points: NDArray[np.float64] = np.concatenate(vertices).astype(np.float64).round(DECIMALS)
-    return solid(lod, points, [*ground, *walls, tuple(roof)], semantics)
+    return solid(lod, np.concatenate(vertices), [*ground, *walls, tuple(roof)], semantics)
 
 
 def roof_is_clear(profile: GroundProfile, top: float) -> bool:
