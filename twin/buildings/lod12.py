@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.buildings.prism import DECIMALS as FILE_DECIMALS
 from twin.buildings.prism import prism, roof_is_clear
 from twin.buildings.rings import clean_polygon
 from twin.buildings.seat import GroundProfile, ground_profile
@@ -82,6 +84,8 @@ def reconstruct_lod12(footprint: Footprint, z: NDArray[Any], sampler: TinSampler
         text = f"roof at {top:.2f} m, mean ground of the outline at {profile.mean:.2f} m"
         return _failed(footprint, known, "roof_below_ground", text)
     geometry = prism(profile, top, LOD)
+    # On the grid of a file: what is judged valid is what is read back.
+    geometry = replace(geometry, vertices=np.round(geometry.vertices, FILE_DECIMALS))
     errors = validate_geometry(geometry)
     if errors:
         return _failed(footprint, known, "invalid_solid", codes_of(errors))
