@@ -23,7 +23,6 @@ from viewers.plate import (
     DPI,
     INK,
     MARGIN_MM,
-    RULES,
     SCALES,
     Legend,
     SheetInfo,
@@ -32,6 +31,7 @@ from viewers.plate import (
     _scale_bar,
     _text,
     _wrapped,
+    rules,
 )
 from viewers.words import number, word
 
@@ -189,7 +189,7 @@ def write_axonometry(
     figure = _figure()
     import matplotlib
 
-    with matplotlib.rc_context(RULES):
+    with matplotlib.rc_context(rules()):
         wide, tall = drawing.panel_mm
         for row, picture in enumerate(pictures):
             bottom = A3_MM[1] - MARGIN_MM - (row + 1) * (HEAD_MM + tall) - row * GAP_MM
@@ -241,7 +241,7 @@ def write_elevation(
     figure = _figure()
     import matplotlib
 
-    with matplotlib.rc_context(RULES):
+    with matplotlib.rc_context(rules()):
         left, low, right, high = elevation.bounds
         margin = 0.04 * max(right - left, 5.0)
         box = (left - margin, low - 1.2, right + margin, high + 1.0)
@@ -359,7 +359,7 @@ def _figure() -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(RULES):
+    with matplotlib.rc_context(rules()):
         figure = Figure(figsize=(A3_MM[0] / 25.4, A3_MM[1] / 25.4), dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
     return figure

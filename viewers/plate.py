@@ -17,7 +17,7 @@ from twin.frame import Frame
 from twin.io.atomic import writing
 from twin.model.raster import Grid, Raster
 from twin.region import Region
-from viewers.fonts import font_file, prepare
+from viewers.fonts import font_file, prepare, sheet_families
 from viewers.palette import EXISTING_FILL, PROPOSED_LINE, Colour
 from viewers.words import number, word
 
@@ -33,7 +33,6 @@ LINES = 6
 """Most lines of one text in the column."""
 INK = "#28282c"
 RULES: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
     "font.size": 8,
     "text.color": INK,
     "text.parse_math": False,
@@ -103,6 +102,11 @@ class SheetInfo:
     extra_legend: tuple[str, ...] = field(default=())
 
 
+def rules() -> dict[Any, Any]:
+    """matplotlib's settings for sheets."""
+    return RULES | {"font.family": list(sheet_families())}
+
+
 def font_line() -> str:
     """Which font sheets are set in."""
     prepare()
@@ -151,7 +155,7 @@ def write_sheet(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(RULES):
+    with matplotlib.rc_context(rules()):
         figure = Figure(figsize=(A3_MM[0] / 25.4, A3_MM[1] / 25.4), dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
         scale = _maps(figure, panels, base, info)

@@ -69,7 +69,7 @@ def test_unknown_class_says_how_to_settle_it(site: Path, twin: Twin) -> None:
     refused(ended, "class 4", "extra_classes")
 
 
-def test_no_footprints_is_said(site: Path, twin: Twin) -> None:
+def test_without_footprints_the_outlines_are_derived_and_it_is_said(site: Path, twin: Twin) -> None:
     lines = (site / "twin.toml").read_text(encoding="utf-8").splitlines()
     kept, skip = [], False
     for line in lines:
@@ -80,7 +80,9 @@ def test_no_footprints_is_said(site: Path, twin: Twin) -> None:
         if not skip and not line.strip().startswith("footprints"):
             kept.append(line)
     (site / "twin.toml").write_text("\n".join(kept) + "\n", encoding="utf-8")
-    refused(twin("build", site), "footprints")
+    built = twin("build", site)
+    assert built.code == 0, built.text
+    assert "no footprints" in built.text and "derived" in built.text
 
 
 @pytest.mark.parametrize(

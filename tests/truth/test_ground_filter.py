@@ -58,7 +58,7 @@ def test_points_are_told_from_the_ground(size, seed, region, record_property):
     _, survey, model = filtered(town, points)
     lost, gained, total = errors(points, model)
     print(f"SMRF {size} {seed}: type I {lost:.4f}, type II {gained:.4f}, total {total:.4f}")
-    record_property("total_error", total)
+    record_property("total_error", float(total))
     assert total <= SMRF_TOTAL_ERROR and lost <= SMRF_TOTAL_ERROR
     assert doubts(survey, model) == "", "the sample's own ground class is right"
 
