@@ -36,9 +36,9 @@ class Net(NamedTuple):
     z
         (capacity,) float64 heights [m].
     at
-        (capacity,) int32 one triangle at each vertex.
+        (capacity,) int64 one triangle at each vertex.
     corner, beside
-        (2 capacity, 3) int32 vertices counter-clockwise; the triangle beyond each edge, -1 for none.
+        (2 capacity, 3) int64 vertices counter-clockwise; the triangle beyond each edge, -1 for none.
     fixed
         (2 capacity, 3) bool edges that stay.
     used
@@ -48,9 +48,9 @@ class Net(NamedTuple):
     x: NDArray[np.int64]
     y: NDArray[np.int64]
     z: NDArray[np.float64]
-    at: NDArray[np.int32]
-    corner: NDArray[np.int32]
-    beside: NDArray[np.int32]
+    at: NDArray[np.int64]
+    corner: NDArray[np.int64]
+    beside: NDArray[np.int64]
     fixed: NDArray[np.bool_]
     used: NDArray[np.int64]
 
@@ -61,9 +61,9 @@ def empty_net(capacity: int) -> Net:
         np.zeros(capacity, np.int64),
         np.zeros(capacity, np.int64),
         np.zeros(capacity, np.float64),
-        np.zeros(capacity, np.int32),
-        np.zeros((2 * capacity, 3), np.int32),
-        np.full((2 * capacity, 3), -1, np.int32),
+        np.zeros(capacity, np.int64),
+        np.zeros((2 * capacity, 3), np.int64),
+        np.full((2 * capacity, 3), -1, np.int64),
         np.zeros((2 * capacity, 3), np.bool_),
         np.zeros(2, np.int64),
     )
@@ -159,7 +159,7 @@ def _flip(net: Net, t: int, k: int) -> int:
 
 
 @njit
-def _cut_triangle(net: Net, t: int, p: int, touched: NDArray[np.int32]) -> int:
+def _cut_triangle(net: Net, t: int, p: int, touched: NDArray[np.int64]) -> int:
     """Put p inside t: three triangles, p their last corner."""
     a, b, c = net.corner[t, 0], net.corner[t, 1], net.corner[t, 2]
     bc, bc_fixed, ca, ca_fixed = net.beside[t, 1], net.fixed[t, 1], net.beside[t, 2], net.fixed[t, 2]
@@ -178,7 +178,7 @@ def _cut_triangle(net: Net, t: int, p: int, touched: NDArray[np.int32]) -> int:
 
 
 @njit
-def _cut_edge(net: Net, t: int, k: int, p: int, touched: NDArray[np.int32]) -> int:
+def _cut_edge(net: Net, t: int, k: int, p: int, touched: NDArray[np.int64]) -> int:
     """Put p on edge k of t: four triangles (two at the border), p their last corner; the edge stays fixed."""
     u, fixed = net.beside[t, k], net.fixed[t, k]
     a, b, c = net.corner[t, k], net.corner[t, (k + 1) % 3], net.corner[t, (k + 2) % 3]
@@ -219,7 +219,7 @@ def _cut_edge(net: Net, t: int, k: int, p: int, touched: NDArray[np.int32]) -> i
 
 
 @njit
-def insert(net: Net, t: int, p: int, touched: NDArray[np.int32]) -> int:
+def insert(net: Net, t: int, p: int, touched: NDArray[np.int64]) -> int:
     """Put vertex p, which lies in the closed triangle t, into the net; list the triangles around it.
 
     Returns their number, or 0 where p falls on a corner of t. ``touched`` needs room for every triangle that
@@ -272,10 +272,10 @@ def locate(net: Net, start: int, x: int, y: int) -> int:
 
 @njit
 def add_points(
-    net: Net, x: NDArray[np.int64], y: NDArray[np.int64], z: NDArray[np.float64], number: NDArray[np.int32]
+    net: Net, x: NDArray[np.int64], y: NDArray[np.int64], z: NDArray[np.float64], number: NDArray[np.int64]
 ) -> None:
     """Insert points in their order; ``number`` becomes the vertex of each, -1 outside the net."""
-    touched = np.empty(4096, dtype=np.int32)
+    touched = np.empty(4096, dtype=np.int64)
     t = 0
     for i in range(len(x)):
         number[i] = -1
@@ -297,7 +297,7 @@ def add_points(
 
 
 @njit
-def _star(net: Net, v: int, out: NDArray[np.int32]) -> int:
+def _star(net: Net, v: int, out: NDArray[np.int64]) -> int:
     """The triangles around a vertex, counter-clockwise (from the border where it lies on it)."""
     start = net.at[v]
     t = start
@@ -324,7 +324,7 @@ def _fix(net: Net, t: int, k: int) -> None:
 
 
 @njit
-def _next_on_line(net: Net, a: int, b: int, star: NDArray[np.int32]) -> tuple[int, int, int]:
+def _next_on_line(net: Net, a: int, b: int, star: NDArray[np.int64]) -> tuple[int, int, int]:
     """From a towards b: (vertex on the way, triangle, edge); vertex -1 where the edge is crossed instead."""
     bx, by = net.x[b], net.y[b]
     for i in range(_star(net, a, star)):
@@ -343,7 +343,7 @@ def _next_on_line(net: Net, a: int, b: int, star: NDArray[np.int32]) -> tuple[in
 
 
 @njit
-def _crossed(net: Net, a: int, b: int, t: int, k: int, pairs: NDArray[np.int32]) -> tuple[int, int]:
+def _crossed(net: Net, a: int, b: int, t: int, k: int, pairs: NDArray[np.int64]) -> tuple[int, int]:
     """Edges that a line crosses from edge k of t on, up to b or a vertex on it; (vertex, count), -1 if fixed."""
     count = 0
     while count < len(pairs):
@@ -363,7 +363,7 @@ def _crossed(net: Net, a: int, b: int, t: int, k: int, pairs: NDArray[np.int32])
 
 
 @njit
-def _edge_between(net: Net, v: int, w: int, star: NDArray[np.int32]) -> tuple[int, int]:
+def _edge_between(net: Net, v: int, w: int, star: NDArray[np.int64]) -> tuple[int, int]:
     for i in range(_star(net, v, star)):
         k = _edge_from(net, star[i], v)
         if net.corner[star[i], (k + 1) % 3] == w:
@@ -374,7 +374,7 @@ def _edge_between(net: Net, v: int, w: int, star: NDArray[np.int32]) -> tuple[in
 
 
 @njit
-def _force(net: Net, a: int, b: int, ring: tuple[NDArray[np.int32], int, NDArray[np.int32]]) -> bool:
+def _force(net: Net, a: int, b: int, ring: tuple[NDArray[np.int64], int, NDArray[np.int64]]) -> bool:
     """Flip the crossed edges (a ring buffer, and how many) until a b is one; False where that does not end."""
     pairs, count, star = ring
     room, head = len(pairs), 0
@@ -405,7 +405,7 @@ def _force(net: Net, a: int, b: int, ring: tuple[NDArray[np.int32], int, NDArray
 
 
 @njit
-def _settle(net: Net, v: int, star: NDArray[np.int32]) -> None:
+def _settle(net: Net, v: int, star: NDArray[np.int64]) -> None:
     """Flip edges opposite a vertex until they are Delaunay again."""
     again, rounds = True, 0
     while again and rounds < 64:
@@ -428,9 +428,9 @@ def _settle(net: Net, v: int, star: NDArray[np.int32]) -> None:
 
 
 @njit
-def add_lines(net: Net, ends: NDArray[np.int32]) -> int:
+def add_lines(net: Net, ends: NDArray[np.int64]) -> int:
     """Make lines (n, 2) between vertices edges of the net that stay; how many could not be, for crossing others."""
-    star, pairs = np.empty(4096, dtype=np.int32), np.empty((65536, 2), dtype=np.int32)
+    star, pairs = np.empty(4096, dtype=np.int64), np.empty((65536, 2), dtype=np.int64)
     lost = 0
     for i in range(len(ends)):
         a, b = ends[i, 0], ends[i, 1]

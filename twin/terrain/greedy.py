@@ -47,8 +47,8 @@ class Queue(NamedTuple):
 
     error: NDArray[np.float64]
     cell: NDArray[np.int64]
-    heap: NDArray[np.int32]
-    place: NDArray[np.int32]
+    heap: NDArray[np.int64]
+    place: NDArray[np.int64]
     size: NDArray[np.int64]
 
 
@@ -57,8 +57,8 @@ def empty_queue(triangles: int) -> Queue:
     return Queue(
         np.zeros(triangles),
         np.full(triangles, -1, np.int64),
-        np.zeros(triangles, np.int32),
-        np.full(triangles, -1, np.int32),
+        np.zeros(triangles, np.int64),
+        np.full(triangles, -1, np.int64),
         np.zeros(1, np.int64),
     )
 
@@ -197,7 +197,7 @@ def judge_all(net: Net, cells: Cells, queue: Queue, limit: float) -> None:
 @njit
 def refine(net: Net, cells: Cells, queue: Queue, limit: float) -> bool:
     """Insert cells until all are within the limit (True) or there is no more room (False)."""
-    touched = np.empty(STAR_ROOM, dtype=np.int32)
+    touched = np.empty(STAR_ROOM, dtype=np.int64)
     cols = len(cells.x)
     while queue.size[0] > 0:
         if net.used[0] >= len(net.x):

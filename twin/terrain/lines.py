@@ -26,16 +26,16 @@ class Lines:
     z
         (n,) float64 ground at the points [m].
     ends
-        (m, 2) int32 first and last point of each piece.
+        (m, 2) int64 first and last point of each piece.
     """
 
     x: NDArray[np.int64]
     y: NDArray[np.int64]
     z: NDArray[np.float64]
-    ends: NDArray[np.int32]
+    ends: NDArray[np.int64]
 
 
-NO_LINES = Lines(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty((0, 2), np.int32))
+NO_LINES = Lines(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty((0, 2), np.int64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,14 +154,14 @@ def _inner(dtm: Raster, a: NDArray[np.float64], b: NDArray[np.float64], bend_m: 
     return points[keep]
 
 
-def _sorted(points: NDArray[np.int64], ends: NDArray[np.int32], z: NDArray[np.float64]) -> Lines:
+def _sorted(points: NDArray[np.int64], ends: NDArray[np.int64], z: NDArray[np.float64]) -> Lines:
     """Points in strips of equal width, so that each lies near the one before."""
     wide = max(1, int(np.sqrt(len(points)) / 2))
     low, high = points.min(axis=0), points.max(axis=0)
     strip = ((points[:, 0] - low[0]) * wide) // max(1, int(high[0] - low[0]) + 1)
     along = np.where(strip % 2 == 0, points[:, 1], -points[:, 1])
     order = np.lexsort((points[:, 0], along, strip))
-    place = np.empty(len(order), dtype=np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order), dtype=np.int64)
     points = points[order]
-    return Lines(points[:, 0].copy(), points[:, 1].copy(), z[order], place[ends].astype(np.int32))
+    return Lines(points[:, 0].copy(), points[:, 1].copy(), z[order], place[ends].astype(np.int64))

@@ -95,7 +95,7 @@ def _start(cells: Cells, lines: Lines) -> Net:
     corners = np.array([z[-1, 0], z[-1, -1], z[0, -1], z[0, 0]], dtype=np.float64)
     rectangle(net, (int(x[0]), int(y[-1]), int(x[-1]), int(y[0])), corners)
     if len(lines.ends):
-        number = np.empty(len(lines.x), dtype=np.int32)
+        number = np.empty(len(lines.x), dtype=np.int64)
         add_points(net, lines.x, lines.y, lines.z, number)
         add_lines(net, number[lines.ends])
     return net
@@ -104,5 +104,5 @@ def _start(cells: Cells, lines: Lines) -> Net:
 def _mesh(grid: Grid, net: Net) -> TriangleMesh:
     n, m = int(net.used[0]), int(net.used[1])
     vertices = np.column_stack([net.x[:n] * STEP_M, net.y[:n] * STEP_M, net.z[:n]])
-    faces = net.corner[:m].copy()
+    faces = net.corner[:m].astype(np.int32)
     return TriangleMesh(grid.frame, vertices, faces, np.full(m, Surface.TERRAIN, np.uint8))
