@@ -59,7 +59,7 @@ def sheet_families() -> tuple[str, ...]:
 
 
 def _slim(source: Path, target: Path) -> None:
-    from fontTools import subset
+    from fontTools import subset  # type: ignore[import-untyped]
 
     from twin.io.atomic import writing
 

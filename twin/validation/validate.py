@@ -15,6 +15,7 @@ from twin.model.geometry import Geometry
 from twin.validation.boundaries import Boundaries, boundaries_of
 from twin.validation.codes import DEFAULT, NAMES, Finding, Tolerances
 from twin.validation.crossing import KEPT, SIMPLE, contacts
+from twin.validation.holes import triangulate_with_holes
 from twin.validation.polygons import ring_faults
 from twin.validation.rings import survey
 from twin.validation.shells import CROWDED, OPEN, PIECES, PINCHED, TURNED, material_pieces, topology
@@ -158,17 +159,9 @@ class _Check:
         triangles, which = triangulate_rings(flat, first[simple], last[simple])
         parts, owners = [triangles], [simple[which]]
         for s in np.flatnonzero(sound & ~plain).tolist():
-            import mapbox_earcut
-
             mine = np.ascontiguousarray(flat[first[s] : last[s]])
-            ends = (given.rings[given.surfaces[s] + 1 : given.surfaces[s + 1] + 1] - first[s]).astype(
-                np.uint32
-            )
-            cut = np.asarray(mapbox_earcut.triangulate_float64(mine, ends), dtype=np.int64).reshape(-1, 3)
-            a, b, c = (mine[cut[:, k]] for k in range(3))
-            turned = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) < (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-            cut[turned] = cut[turned][:, ::-1]
-            cut = np.ascontiguousarray(cut)
+            ends = given.rings[given.surfaces[s] + 1 : given.surfaces[s + 1] + 1] - first[s]
+            cut = triangulate_with_holes(mine, ends)
             relax(mine, cut)
             parts.append(cut + first[s])
             owners.append(np.full(len(cut), s, dtype=np.int64))
