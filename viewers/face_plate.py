@@ -212,7 +212,7 @@ def write_axonometry(
 
 def _picture(axes: Any, picture: Axonometry) -> None:
     height, width = picture.rgb.shape[:2]
-    axes.imshow(picture.rgb, extent=(0, width, height, 0), interpolation="lanczos", aspect="auto")
+    axes.imshow(picture.rgb, extent=(0, width, height, 0), interpolation="bilinear", aspect="auto")
     for kind, line in picture.outlines:
         axes.plot(line[:, 0], line[:, 1], solid_capstyle="round", **LINES[kind])
     for x, y, text in picture.labels:

@@ -11,6 +11,7 @@ import shapely
 from pipelines.sample.glb import tower_mesh, write_tower
 from pipelines.sample.ground import HALF_WIDTH
 from pipelines.sample.links import BRIDGE_U
+from pipelines.sample.sizes import SampleSize
 from pipelines.sample.town import PlanSite, Town
 from twin.frame import Frame
 from twin.io.atomic import write_text
@@ -47,7 +48,7 @@ def write_plan(folder: Path, town: Town) -> None:
     if "tower" in made:
         _scenario(folder, "tower-only", "La tour seule", [("tower", None)])
     _studies(folder, town, frame)
-    _views(folder, town, frame)
+    _views(folder, town)
 
 
 class Draft:
@@ -193,7 +194,7 @@ def _studies(folder: Path, town: Town, frame: Frame) -> None:
         folder / "studies" / "sun.toml",
         f'{NOTE}kind = "sunlight"\ntitle = "Ensoleillement"\nscenarios = ["plan-2030"]\n'
         f"cell_size_m = {size.study_cell}\nmin_altitude_deg = 0.0\nsample_height_m = 0.0\n"
-        f"plates_solar_h = [9.0, 12.0, 15.0]\ntrees = true\n{area}{days}",
+        f"plates_solar_h = {list(size.plates_h)}\ntrees = true\n{area}{days}",
     )
     x, y = _belvedere(town)
     east, north = frame.to_world(np.array([[x, y]]))[0]
@@ -228,26 +229,28 @@ def _quay(town: Town) -> tuple[float, float]:
     return w.centre
 
 
-def _views(folder: Path, town: Town, frame: Frame) -> None:
+def _views(folder: Path, town: Town) -> None:
     site = town.sites.get("tower") or next(iter(town.sites.values()), None)
     shift = -72.0 if town.size.valley_wide else 0.0
     x, y = _quay(town)
     goal = (site.polygon.centroid.x, site.polygon.centroid.y) if site else town.window.centre
-    text = NOTE + _view("quay", "Depuis le quai", frame, (x, y), goal, 4.0)
+    text = NOTE + _view("quay", "Depuis le quai", town.size, (x, y), goal, 4.0)
     start = town.valley.local(BRIDGE_U + 3.0, -262.0 + shift)
     along = town.valley.local(BRIDGE_U + 90.0, -262.0 + shift)
-    text += _view("boulevard", "Le long du boulevard", frame, start, along, 3.0)
+    text += _view("boulevard", "Le long du boulevard", town.size, start, along, 3.0)
     write_text(folder / "views.toml", text)
 
 
 def _view(
-    name: str, title: str, frame: Frame, eye: tuple[float, float], goal: tuple[float, float], pitch: float
+    name: str, title: str, size: SampleSize, eye: tuple[float, float], goal: tuple[float, float], pitch: float
 ) -> str:
+    frame = size.frame()
     east, north = frame.to_world(np.array([eye]))[0]
     grid = float(np.degrees(np.arctan2(goal[0] - eye[0], goal[1] - eye[1])))
     return (
         f'[{name}]\ntitle = "{title}"\n'
         f"eye = {{ east = {east:.2f}, north = {north:.2f}, above_ground_m = 1.6 }}\n"
         f"bearing_true_deg = {frame.azimuth_true(grid):.2f}\nhfov_deg = 70.0\npitch_deg = {pitch}\n"
+        f"width = {size.picture[0]}\nheight = {size.picture[1]}\n"
         f'date = 2026-03-21\nsolar_h = 15.0\nscenarios = ["plan-2030"]\n\n'
     )

@@ -81,6 +81,10 @@ class SampleSize:
         Settings of the sample's studies: cell [m] and time step per day [min].
     heaps
         Slag heaps: (u, d) of both ends of the ridge and height above the ground [m].
+    plates_h
+        Solar hours of the shadow plates [h].
+    picture
+        Width and height of the stills [pixel].
     """
 
     name: str
@@ -92,6 +96,8 @@ class SampleSize:
     study_cell: float
     sun_steps: tuple[tuple[str, int], ...]
     heaps: tuple[tuple[float, float, float, float, float], ...]
+    plates_h: tuple[float, ...] = (9.0, 12.0, 15.0)
+    picture: tuple[int, int] = (1920, 1080)
 
     def frame(self) -> Frame:
         """Frame of the site: origin at the window's centre, floored to whole 100 m."""
@@ -113,6 +119,8 @@ SIZES: dict[str, SampleSize] = {
         study_cell=2.0,
         sun_steps=(("2026-03-21", 60), ("2026-06-21", 120), ("2026-12-21", 60)),
         heaps=TOWN_HEAPS,
+        plates_h=(12.0,),
+        picture=(960, 540),
     ),
     "demo": SampleSize(
         name="demo",

@@ -53,7 +53,7 @@ year = 2026
 spacing_m = 4.0
 step_min = 20
 sky_directions = 300
-elevations = 2
+elevations = 1
 limit = { at_least_h = 1.5, share = 0.5, levels = { minimum = 1.5, medium = 3.0, high = 4.0 } }
 [windows]
 file = "data/windows.gpkg"
@@ -69,6 +69,7 @@ spacing_m = 4.0
 roofs = true
 sky_directions = 300
 irradiation = "clear-sky"
+elevations = 1
 sunshine_probability = [0.2, 0.3, 0.3, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.3, 0.2, 0.2]
 [[periods]]
 name = "march"
