@@ -345,6 +345,12 @@ class ViewSettings(Settings):
     hfov_deg: float = Field(60.0, ge=5, le=120, description="horizontal field of view [degree]")
     width: int = Field(1920, ge=64, le=8192, description="picture width [pixel]")
     height: int = Field(1080, ge=64, le=8192, description="picture height [pixel]")
+    lod: Literal["1.2", "1.3", "2.2"] | None = Field(
+        None, description="level of detail of the existing buildings; the best of each where unset"
+    )
+    roofs_by: Literal["rmse"] | None = Field(
+        None, description="colour of the existing roofs: rmse, their distance to the points at that level"
+    )
     date: dt.date = Field(dt.date(2026, 3, 21), description="day of the sun")
     solar_h: float = Field(15.0, ge=0, lt=24, description="hour of the sun, local apparent solar time [h]")
     scenarios: list[Identifier] | None = Field(

@@ -18,6 +18,7 @@ from twin.sun.dates import instant_at_solar_hour
 from twin.visibility.caster import Device, DeviceChoice, choose_device
 from viewers.camera import camera_of
 from viewers.palette import surface_colours
+from viewers.residuals import at_lod, residual_legend, roof_cells
 from viewers.still import StillInfo, write_still
 
 
@@ -90,7 +91,9 @@ def write_view(
     place = site.settings.site
     sun = view_sun(site, scene, settings)
     camera = camera_of(scene, settings.model_dump(), f"{site.folder / 'views.toml'}: view {name!r}")
-    picture = render(scene, camera, sun, surface_colours(), device=device, threads=threads)
+    shown = at_lod(scene, settings.lod)
+    cells = roof_cells(shown, settings.lod) if settings.roofs_by == "rmse" else None
+    picture = render(shown, camera, sun, surface_colours(), device=device, threads=threads, paint=cells)
     info = StillInfo(
         view=settings.title or name,
         site=place.name,
@@ -100,6 +103,8 @@ def write_view(
         attribution=place.attribution,
         synthetic=place.synthetic,
         engine=device.label,
+        lod=settings.lod,
+        legend=None if cells is None else residual_legend(place.language),
     )
     write_still(path, picture, camera, sun, scene.frame, info)
     return picture

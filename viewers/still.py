@@ -13,6 +13,7 @@ from twin.io.atomic import writing
 from twin.model.results import SunInstant
 from twin.study.picture import Camera, Picture
 from viewers.fonts import font_file
+from viewers.plate import Legend
 from viewers.words import instant_text, number, sun_text, word
 
 STRIP = 0.095
@@ -35,6 +36,8 @@ class StillInfo:
     synthetic: bool
     engine: str
     eye_above_ground_m: float | None = None
+    lod: str | None = None
+    legend: Legend | None = None
 
 
 def write_still(
@@ -57,6 +60,8 @@ def write_still(
         alarm = line == word("synthetic", info.language)
         _fitted(draw, (strip * 0.18, y), line, text, room, bold=alarm, ink=ALARM if alarm else INK)
         y += text * 1.32
+    if info.legend is not None:
+        _legend(draw, info.legend, (width, height), text)
     middle = (width - 1.5 * compass, height + strip / 2)
     _compass(draw, middle, compass * 0.8, camera.bearing_true_deg, text)
     with writing(path) as temporary:
@@ -71,7 +76,7 @@ def caption_lines(camera: Camera, sun: SunInstant, frame: Frame, info: StillInfo
     east, north = frame.to_world(np.array([camera.eye[:2]]))[0]
     eye = f"E {east:.1f} N {north:.1f}, {number(camera.eye[2], 2, language)} m ({frame.vertical})"
     lines = [
-        f"{info.view} - {state}{scenario}",
+        f"{info.view} - {state}{scenario}" + (f" - LoD {info.lod}" if info.lod else ""),
         f"{instant_text(sun, language)}. {sun_text(sun, language)}",
         f"{word('eye', language)}: {eye}; {frame.crs_name}; {word('bearing', language)} "
         f"{number(camera.bearing_true_deg % 360, 1, language)}°; {word('field_of_view', language)} "
@@ -83,6 +88,21 @@ def caption_lines(camera: Camera, sun: SunInstant, frame: Frame, info: StillInfo
     if info.synthetic:
         lines.append(word("synthetic", language))
     return [" ".join(line.split()) for line in lines]
+
+
+def _legend(draw: ImageDraw.ImageDraw, legend: Legend, size: tuple[int, int], text: float) -> None:
+    """The classes in the lower left corner of the picture."""
+    face = ImageFont.truetype(str(font_file(False)), max(8, round(text)))
+    pitch, edge = text * 1.5, text * 0.8
+    rows = [legend.title, *(label for _, label in legend.entries)]
+    wide = max(draw.textlength(row, font=face) for row in rows) + 4 * edge
+    top = size[1] - pitch * len(rows) - 2 * edge
+    draw.rectangle([edge, top - edge, edge + wide, size[1] - edge], fill=PAPER, outline=INK)
+    draw.text((2 * edge, top - edge / 2), legend.title, fill=INK, font=face)
+    for k, (colour, label) in enumerate(legend.entries, start=1):
+        y = top + k * pitch
+        draw.rectangle([2 * edge, y, 2 * edge + 1.6 * text, y + text], fill=colour, outline=INK)
+        draw.text((2 * edge + 2.2 * text, y - edge / 4), label, fill=INK, font=face)
 
 
 def _fitted(

@@ -74,6 +74,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "synthetic": ("DONNÉES SYNTHÉTIQUES - lieu fictif", "SYNTHETIC DATA - an invented place"),
     "longest": ("durée maximale", "longest possible"),
     "and_more": ("et plus", "and more"),
+    "roof_rmse": ("Écart des points aux toits, RMSE [m]", "Distance of points to roofs, RMSE [m]"),
     "eye": ("Œil", "Eye"),
     "above_ground": ("au-dessus du sol", "above ground"),
     "bearing": ("direction (nord vrai)", "bearing (true north)"),

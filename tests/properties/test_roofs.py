@@ -58,7 +58,6 @@ def test_random_roofs_end_valid_or_with_a_reason(seed: int) -> None:
                 "no_points",
                 "too_few_points",
                 "roof_below_ground",
-                "invalid_solid",
             )
             continue
         for solid in made.geometries:

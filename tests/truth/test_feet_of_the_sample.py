@@ -43,5 +43,7 @@ def test_no_gap_between_buildings_and_terrain(demo_site: Path) -> None:
             worst, count = max(worst, float(gap.max())), count + int((gap > GAP_M).sum())
         span = np.ptp(walked[:, :2], axis=0).max()
         steepest = max(steepest, float(np.ptp(walked[:, 2]) / span))
-    print(f"largest gap {worst:.3f} m, ground under buildings up to {100 * steepest:.0f} %, {count} gaps > 0.1 m")
+    print(
+        f"largest gap {worst:.3f} m, ground under buildings up to {100 * steepest:.0f} %, {count} gaps > 0.1 m"
+    )
     assert count == 0 and steepest > 0.05

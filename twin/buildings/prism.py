@@ -15,6 +15,7 @@ from twin.jit import njit
 from twin.model.geometry import Geometry, Rings, solid
 from twin.model.surface import Surface
 from twin.model.triangulate import triangulate_surface
+from twin.validation.triangles import relax
 
 FOOT_ERROR_M = 0.008
 """Largest distance between the foot of a wall and the profile of the ground under it [m]; with what the
@@ -128,7 +129,10 @@ def ground_faces(plan: list[NDArray[np.float64]], numbers: list[NDArray[np.int64
     ends = np.cumsum([len(p) for p in plan])
     rings = tuple(tuple(range(end - len(p), end)) for p, end in zip(plan, ends, strict=True))
     name = np.concatenate(numbers)
-    return [((int(name[c]), int(name[b]), int(name[a])),) for a, b, c in triangulate_surface(flat, rings)]
+    cut = triangulate_surface(flat, rings).astype(np.int64)
+    # Well-shaped triangles keep away from the walls: one to a far corner in the line of a wall would brush it.
+    relax(np.ascontiguousarray(flat[:, :2]), cut)
+    return [((int(name[c]), int(name[b]), int(name[a])),) for a, b, c in cut]
 
 
 def prism(profile: GroundProfile, top: float, lod: str = "1.2") -> Geometry:

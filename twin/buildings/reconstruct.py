@@ -91,7 +91,9 @@ def reconstruct(footprint: Footprint, points: NDArray[np.float64], sampler: TinS
     notes.update(_fit_notes(geometries[-1], polygon, points))
     notes.update(solid_measures(geometries[-1], float(block.attributes["h_ground_mean"])))
     for solid in geometries:
-        notes[f"volume_lod{solid.lod.replace('.', '')}_m3"] = round(solid_volume(solid), DECIMALS)
+        level = solid.lod.replace(".", "")
+        notes[f"volume_lod{level}_m3"] = round(solid_volume(solid), DECIMALS)
+        notes[f"rmse_lod{level}_m"] = notes["rmse_m"] if solid is geometries[-1] else _rmse(solid, points)
     return Building(
         block.id, block.frame, tuple(geometries), {**block.attributes, **notes, "lod": geometries[-1].lod}
     )
@@ -219,6 +221,11 @@ def _roof_notes(roof: _Roof) -> dict[str, Any]:
     slope = np.degrees(np.arctan(np.hypot(*roof.found.planes[used, :2].T)))
     kind = "slanted" if (slope >= 5.7).any() else "horizontal" if len(used) == 1 else "multiple horizontal"
     return {"roof_type": kind, "roof_planes": len(used)}
+
+
+def _rmse(solid: Geometry, points: NDArray[np.float64]) -> float:
+    near, _ = roof_distances(roof_triangles(solid), points)
+    return round(float(np.sqrt(np.mean(near**2))), DECIMALS)
 
 
 def _fit_notes(best: Geometry, polygon: shapely.Polygon, points: NDArray[np.float64]) -> dict[str, Any]:

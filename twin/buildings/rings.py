@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.polygon import orient
 
 GRID_M = 0.001
@@ -39,10 +41,23 @@ def clean_polygon(polygon: shapely.Polygon) -> shapely.Polygon | None:
     found = _largest(shapely.set_precision(_apart(found), GRID_M))
     if found is None:
         return None
-    simple = _largest(found.simplify(SIMPLIFY_M, preserve_topology=True))
-    if simple is None or not simple.is_valid:
-        simple = found
-    return orient(simple, 1.0)
+    # Where a ring begins, no vertex is idle to GEOS: the second time it begins elsewhere.
+    for _ in range(2):
+        simple = _largest(found.simplify(SIMPLIFY_M, preserve_topology=True))
+        if simple is None or not simple.is_valid:
+            break
+        found = _begun_elsewhere(simple)
+    return orient(found, 1.0)
+
+
+def _begun_elsewhere(polygon: shapely.Polygon) -> shapely.Polygon:
+    """The polygon with rings that begin half way round."""
+
+    def turned(ring: shapely.LinearRing) -> NDArray[np.float64]:
+        corners = np.asarray(ring.coords)[:-1]
+        return np.roll(corners, -(len(corners) // 2), axis=0)
+
+    return shapely.Polygon(turned(polygon.exterior), [turned(ring) for ring in polygon.interiors])
 
 
 def _largest(shape: shapely.Geometry) -> shapely.Polygon | None:
