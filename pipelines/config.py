@@ -208,6 +208,8 @@ class SunDays(Settings):
             raise ValueError("give either [[days]] (date, step_min) or dates = [...], not both")
         if not (self.days or self.dates or self.periods):
             raise ValueError("give at least one day ([[days]] or dates = [...]) or one of [[periods]]")
+        if self.foliage is not None and not self.trees:
+            raise ValueError("foliage: trees = false leaves trees out, so drop one of the two")
         all_days = [day.date for day in self.all_days]
         if len(set(all_days)) != len(all_days):
             raise ValueError("a day stands twice in the study")

@@ -40,6 +40,11 @@ def fill_in(table: dict[str, Any], path: Path, site: Path, read: Any) -> dict[st
     """
     name = table.get("profile")
     if name is None:
+        if "year" in table:
+            raise InputError(
+                f"{path}: key 'year': fills in the dates of a profile, and the study names none; "
+                "give whole dates, or profile = ..."
+            )
         return table
     where = f"{path}: key 'profile'"
     if not isinstance(name, str) or not (name.endswith(".toml") or name in profile_names()):

@@ -268,7 +268,7 @@ def engine_text(context: SheetContext, method: Mapping[str, Any]) -> str:
     if getattr(context.settings, "engine", "triangles") == "triangles":
         return context.device
     error = method.get("error")
-    return "sweep (numba)" + (f", p95 {error['p95_min']} min" if error else "")
+    return "sweep (numba)" + (context.say("field_error").format(error["p95_min"]) if error else "")
 
 
 def span_text(context: SheetContext, name: str, record: Mapping[str, Any]) -> str:

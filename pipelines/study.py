@@ -23,10 +23,10 @@ from pipelines.config import (
     read_toml,
 )
 from pipelines.console import Reporter, Ticker
-from pipelines.faces import faces_study, sun_days
+from pipelines.faces import faces_study, sun_days, weather_of
 from pipelines.inputs import area_polygon
 from pipelines.keeper import Keeper
-from pipelines.profiles import about
+from pipelines.profiles import about, profile_path
 from pipelines.propose import scene_of
 from pipelines.provenance import Step, files_of, forget, is_done, mark_done, step, versions
 from pipelines.site import EXISTING, Site
@@ -43,11 +43,12 @@ from twin.study.change import proposed_sun
 from twin.study.compare import Comparison, compare, sky_table, sunlight_table, viewshed_table
 from twin.study.sky import SkySettings, sky_on_ground
 from twin.study.sunlight import GroundSun
-from twin.study.suns import SunlightSettings
+from twin.study.suns import SunlightSettings, spans_of
 from twin.study.viewshed import ViewshedSettings, viewshed
 from twin.study.watch import Progress
 from twin.terrain.sampler import TinSampler
 from twin.visibility.caster import DeviceChoice, choose_device
+from viewers.animation import find_ffmpeg
 
 GroundSettings = SunlightStudySettings | ViewshedStudySettings | SkyStudySettings
 STATES = ("existing", "proposed", "difference")
@@ -76,10 +77,35 @@ def run_studies(
         raise InputError(f"{site.folder / 'studies'}: no study there; `twin init` writes a first one")
     settings = {name: site.study(name) for name in ids}
     run = StudyRun(site, load(site), choose_device(device), workers, reporter)
+    for name in ids:
+        check_means(replace(run, study_id=name), settings[name])
     folders = []
     for name in ids:
         folders.extend(run_study(run, name, settings[name]))
     return folders
+
+
+def check_means(run: StudyRun, settings: StudySettings) -> None:
+    """What a study needs on the way must be there at its start: steps that fit, ffmpeg, weather of this place.
+
+    Raises
+    ------
+    MissingDependencyError
+        MP4 is asked for and there is no ffmpeg on the path.
+    InputError
+        Days that cannot be sampled so, a weather file that cannot be used; names the study's file.
+    """
+    if isinstance(settings, SunlightStudySettings) and settings.animation == "mp4":
+        find_ffmpeg()
+    key = "dates"
+    try:
+        if isinstance(settings, SunlightStudySettings | FacesStudySettings):
+            spans_of(sun_days(run.site, settings), run.base.scene.frame)
+        if isinstance(settings, FacesStudySettings):
+            key = "irradiation"
+            weather_of(run, settings)
+    except InputError as error:
+        raise InputError(f"{run.file}: key {key!r}: {error}") from None
 
 
 def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Path]:
@@ -136,6 +162,9 @@ def study_step(run: StudyRun, study_id: str, scenario_id: str, settings: StudySe
     if isinstance(settings, SunlightStudySettings) and settings.areas is not None:
         path = run.site.path(settings.areas.file)
         inputs["areas"] = sha256_file(path) if path.is_file() else "missing"
+    profile = getattr(settings, "profile", None)
+    if profile is not None:
+        inputs["profile"] = sha256_file(profile_path(profile, run.site.folder))
     if isinstance(settings, FacesStudySettings) and settings.irradiation not in (None, "clear-sky"):
         path = run.site.path(str(settings.irradiation))
         inputs["weather"] = sha256_file(path) if path.is_file() else "missing"

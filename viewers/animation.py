@@ -60,12 +60,18 @@ def write_animation(path: Path, frames: Sequence[Path]) -> Path:
     return path
 
 
-def _mp4(path: Path, frames: Sequence[Path]) -> Path:
+def find_ffmpeg() -> str:
+    """The user's own ffmpeg; MissingDependencyError where there is none."""
     program = shutil.which("ffmpeg")
     if program is None:
         raise MissingDependencyError(
             "MP4 needs ffmpeg, which is not on the path: install it, or take animation = 'webp' or 'gif'"
         )
+    return program
+
+
+def _mp4(path: Path, frames: Sequence[Path]) -> Path:
+    program = find_ffmpeg()
     lines = [
         f"file '{str(frame.resolve()).replace(chr(39), chr(39) + chr(92) + chr(39) * 2)}'" for frame in frames
     ]

@@ -74,6 +74,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "synthetic": ("DONNÉES SYNTHÉTIQUES - lieu fictif", "SYNTHETIC DATA - an invented place"),
     "longest": ("durée maximale", "longest possible"),
     "and_more": ("et plus", "and more"),
+    "field_error": (
+        ", écart p95 {} min par jour (mesuré à 0,5 m)",
+        ", error p95 {} min a day (measured at 0.5 m)",
+    ),
     "roof_rmse": ("Écart des points aux toits, RMSE [m]", "Distance of points to roofs, RMSE [m]"),
     "eye": ("Œil", "Eye"),
     "above_ground": ("au-dessus du sol", "above ground"),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twin import __version__
 from twin.model.raster import Grid
 from twin.model.results import SunInstant, SunlightResult
 from twin.model.scene import Scene
@@ -115,9 +116,9 @@ class GroundSun:
         """The suns of all spans and instants for some receptors."""
         count = SunCount(self.spans, self.instants, len(receptors), self.settings)
         suns = sum(len(span.instants) for span in self.spans) + len(self.instants)
-        key = hashlib.sha256(
-            f"{scene.hash} {self.grid} {self.settings} {len(receptors)} {self.device.kind}".encode()
-        ).hexdigest()
+        # Counts of other cells, or of another release, are not continued.
+        about = f"{__version__} {scene.hash} {self.grid} {self.settings} {self.device.kind}"
+        key = hashlib.sha256(about.encode() + receptors.index.tobytes()).hexdigest()
         tick = Ticker(self.progress, len(receptors) * suns, key)
         if self.field is not None:
             hanging = faces_of(table, self.hanging)

@@ -107,3 +107,11 @@ min_altitude_deg = 6.0
     (tmp_path / "ours.toml").write_text(own.replace("title", "titel"), encoding="utf-8")
     with pytest.raises(InputError, match="titel"):
         parse_study(study(tmp_path, 'kind = "sunlight"\nprofile = "ours.toml"\nyear = 2027\n'))
+
+
+def test_a_year_without_a_profile_and_leaves_without_trees_are_refused(tmp_path: Path) -> None:
+    day = 'kind = "sunlight"\ndates = [2027-03-21]\n'
+    with pytest.raises(InputError, match="key 'year': fills in the dates of a profile"):
+        parse_study(study(tmp_path, day + "year = 2027\n"))
+    with pytest.raises(InputError, match="foliage: trees = false"):
+        parse_study(study(tmp_path, day + "trees = false\n[foliage]\nleaf_off = 0.4\n"))
