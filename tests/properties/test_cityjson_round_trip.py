@@ -151,6 +151,7 @@ def test_what_was_written_reads_back(
 
 FIRST_LEVEL = TYPES - {t for t in TYPES if re.match(r"(Building|Bridge|Tunnel).+", t)}
 DEPTHS = {"MultiSurface": 3, "CompositeSurface": 3, "Solid": 4, "MultiSolid": 5, "CompositeSolid": 5}
+HEADER = {"type", "version", "transform", "metadata", "CityObjects", "vertices"}
 LOD = re.compile(r"^\d(\.\d)?$")
 
 
@@ -163,7 +164,12 @@ def check_rules(path: Path) -> None:
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     header, features = lines[0], lines[1:]
     assert header["type"] == "CityJSON" and header["version"] == "2.0"
-    assert set(header) == {"type", "version", "transform", "metadata", "CityObjects", "vertices"}
+    templates = header.get("geometry-templates", {"templates": [], "vertices-templates": []})
+    assert set(header) - {"geometry-templates"} == HEADER
+    assert set(templates) == {"templates", "vertices-templates"}
+    shapes = templates["templates"]
+    for shape in shapes:
+        check_geometry(shape, len(templates["vertices-templates"]))
     assert set(header["transform"]) == {"scale", "translate"}
     assert set(header["metadata"]) <= {"geographicalExtent", "referenceSystem", "title"}
     assert re.fullmatch(
@@ -175,28 +181,37 @@ def check_rules(path: Path) -> None:
     for part in features or [header]:
         assert all(len(v) == 3 and all(type(c) is int for c in v) for v in part["vertices"])
         for key, item in part["CityObjects"].items():
-            check_object(key, item, part["CityObjects"], len(part["vertices"]))
+            check_object(key, item, part["CityObjects"], (len(part["vertices"]), len(shapes)))
 
 
-def check_object(key: str, item: dict[str, Any], objects: dict[str, Any], count: int) -> None:
+def check_object(key: str, item: dict[str, Any], objects: dict[str, Any], counts: tuple[int, int]) -> None:
     assert item["type"] in TYPES
     assert ("parents" in item) == (item["type"] not in FIRST_LEVEL)
     assert all(key in objects[parent]["children"] for parent in item.get("parents", []))
     assert all(key in objects[child]["parents"] for child in item.get("children", []))
     assert isinstance(item.get("attributes", {}), dict)
     for geometry in item.get("geometry", []):
-        assert set(geometry) <= {"type", "lod", "boundaries", "semantics"}
-        assert LOD.match(geometry["lod"])
+        if geometry["type"] == "GeometryInstance":
+            assert set(geometry) == {"type", "template", "boundaries", "transformationMatrix"}
+            assert 0 <= geometry["template"] < counts[1] and len(geometry["transformationMatrix"]) == 16
+            assert len(geometry["boundaries"]) == 1 and 0 <= geometry["boundaries"][0] < counts[0]
+            continue
         assert item["type"] != "TINRelief" or geometry["type"] == "CompositeSurface"
-        levels = DEPTHS[geometry["type"]]
-        assert depth(geometry["boundaries"]) == levels
-        rings: Any = geometry["boundaries"]
-        for _ in range(levels - 2):
-            rings = [inner for outer in rings for inner in outer]
-        assert all(len(ring) >= 3 and len(set(ring)) == len(ring) for ring in rings)
-        assert all(0 <= i < count for ring in rings for i in ring)
-        if "semantics" in geometry:
-            check_semantics(geometry, levels)
+        check_geometry(geometry, counts[0])
+
+
+def check_geometry(geometry: dict[str, Any], count: int) -> None:
+    assert set(geometry) <= {"type", "lod", "boundaries", "semantics"}
+    assert LOD.match(geometry["lod"])
+    levels = DEPTHS[geometry["type"]]
+    assert depth(geometry["boundaries"]) == levels
+    rings: Any = geometry["boundaries"]
+    for _ in range(levels - 2):
+        rings = [inner for outer in rings for inner in outer]
+    assert all(len(ring) >= 3 and len(set(ring)) == len(ring) for ring in rings)
+    assert all(0 <= i < count for ring in rings for i in ring)
+    if "semantics" in geometry:
+        check_semantics(geometry, levels)
 
 
 def check_semantics(geometry: dict[str, Any], levels: int) -> None:
