@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
+import shapely
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -30,3 +32,25 @@ class EyeSettings(Settings):
         if (self.above_ground_m is None) == (self.height_m is None):
             raise ValueError("give above_ground_m or height_m, one of the two")
         return self
+
+
+class AlongSettings(Settings):
+    """[along]: eyes along a line, such as a walk or a train"""
+
+    line: list[tuple[float, float]] = Field(
+        min_length=2, description="corners of the line, [[east, north], ...]"
+    )
+    spacing_m: float = Field(10.0, ge=0.5, le=10_000, description="distance between eyes [m]")
+    above_ground_m: float = Field(1.6, ge=0, le=2000, description="height of the eyes above ground [m]")
+
+    @property
+    def eyes(self) -> tuple[EyeSettings, ...]:
+        """The eyes, at even steps of at most ``spacing_m`` from the line's first point to its last."""
+        line = shapely.LineString(self.line)
+        count = max(1, math.ceil(line.length / self.spacing_m - 1e-9))
+        places = shapely.get_coordinates(
+            line.interpolate([k / count for k in range(count + 1)], normalized=True)
+        )
+        return tuple(
+            EyeSettings(east=x, north=y, above_ground_m=self.above_ground_m) for x, y in places.tolist()
+        )

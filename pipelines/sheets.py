@@ -94,17 +94,16 @@ def base_map(context: SheetContext, grid: Any) -> BaseMap:
     scene, before = context.scene, context.base.scene
     removed = set(scene.removed)
     gone = [b for b in before.buildings if b.id in removed]
-    observer = None
+    observers: tuple[tuple[float, float], ...] = ()
     if isinstance(context.settings, ViewshedStudySettings):
-        eye = context.settings.observer
-        x, y = scene.frame.to_local(np.array([[eye.east, eye.north]]))[0]
-        observer = (float(x), float(y))
+        places = np.array([[eye.east, eye.north] for eye in context.settings.eyes])
+        observers = tuple((float(x), float(y)) for x, y in scene.frame.to_local(places))
     return BaseMap(
         aligned(before.terrain.dtm, grid),
         _outlines(scene.buildings),
         _outlines(gone),
         _outlines(scene.proposed),
-        observer,
+        observers,
     )
 
 
@@ -425,7 +424,34 @@ def sight_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
     info = _info(context, title, _eye_text(context), tuple(facts), sight_method(context))
     state = context.scene.scenario if new is not None else context.say(EXISTING)
     panel = Panel(f"{context.say('viewshed')}: {state}", image, before.visible.grid, new is not None)
-    return [Sheet("viewshed", (panel,), Legend(context.say("legend"), tuple(entries)), info)]
+    sheets = [Sheet("viewshed", (panel,), Legend(context.say("legend"), tuple(entries)), info)]
+    if before.seen_by is not None:
+        sheets.append(_many_eyes_sheet(context, comparison, tuple(facts)))
+    return sheets
+
+
+def _many_eyes_sheet(context: SheetContext, comparison: Comparison, facts: tuple[str, ...]) -> Sheet:
+    """By what share of several observers each cell is seen, before and after."""
+    language, settings = context.language, context.settings
+    count = len(settings.eyes) if isinstance(settings, ViewshedStudySettings) else 1
+    states = [r for r in (comparison.existing, comparison.proposed) if isinstance(r, ViewshedResult)]
+    maps = [r.seen_by for r in states if r.seen_by is not None]
+    ramp = palette.percent_ramp(max(1.0, *(100.0 * float(np.nanmax(m.values)) / count for m in maps)))
+    panels = []
+    for k, raster in enumerate(maps):
+        share = 100.0 * raster.values / count
+        image = ramp.paint(share)
+        image[~(share > 0), 3] = 0
+        panels.append(Panel(context.say("proposed" if k else "existing"), image, raster.grid, bool(k)))
+    entries = [
+        (colour, f"{number(low, 1, language)} - {number(low + ramp.limits[1], 1, language)} %")
+        for low, colour in zip(ramp.limits, ramp.colours, strict=True)
+    ]
+    unit = context.say("share_of_observers").format(count)
+    legend = Legend(unit, tuple(reversed(entries)))
+    title = settings.title or context.say("seen_by")
+    info = _info(context, title, context.say("seen_by"), facts, sight_method(context))
+    return Sheet("seen-by", tuple(panels), legend, info)
 
 
 def _area(value: Any, language: str) -> str:
@@ -436,7 +462,9 @@ def _eye_text(context: SheetContext) -> str:
     settings = context.settings
     if not isinstance(settings, ViewshedStudySettings):
         return ""
-    eye = settings.observer
+    if len(settings.eyes) > 1:
+        return f"{len(settings.eyes)} {context.say('observers')}"
+    (eye,) = settings.eyes
     height = (
         f"{number(eye.above_ground_m, 2, context.language)} m {context.say('above_ground')}"
         if eye.above_ground_m is not None
@@ -461,5 +489,5 @@ def sight_method(context: SheetContext) -> tuple[str, ...]:
         bend,
         context.say("trees_in") if settings.trees else context.say("trees_out"),
         context.say("grazing"),
-        f"{context.say('engine')} {context.device}",
+        f"{context.say('engine')} {context.device if settings.engine == 'triangles' else 'sweep (numba)'}",
     )

@@ -22,6 +22,7 @@ from pipelines.config import (
     ViewshedStudySettings,
     read_toml,
 )
+from pipelines.config_base import EyeSettings
 from pipelines.console import Reporter, Ticker
 from pipelines.faces import faces_study, sun_days, weather_of
 from pipelines.inputs import area_polygon
@@ -281,7 +282,21 @@ def sunlight_settings(site: Site, settings: SunlightStudySettings) -> SunlightSe
 
 def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings) -> ViewshedSettings:
     """The study's settings as the library takes them, with the observer in local space."""
-    eye = settings.observer
+    eyes = tuple(eye_place(run, eye) for eye in settings.eyes)
+    return ViewshedSettings(
+        observer=eyes[0],
+        target_height_m=settings.target_height_m,
+        max_distance_m=settings.max_distance_m,
+        curvature=settings.curvature,
+        refraction_k=settings.refraction_k,
+        trees=settings.trees,
+        more=eyes[1:],
+        engine=settings.engine,
+    )
+
+
+def eye_place(run: StudyRun, eye: EyeSettings) -> tuple[float, float, float]:
+    """x, y and height of an eye, local space; InputError where it stands off the terrain or below it."""
     frame = run.base.scene.frame
     x, y = frame.to_local(np.array([[eye.east, eye.north]]))[0]
     ground = float(TinSampler(run.base.scene.terrain.tin).heights(np.array([[x, y]]))[0])
@@ -292,14 +307,7 @@ def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings) -> Viewshe
         raise InputError(
             f"{run.file}: key 'observer.height_m': {height} m lies below the ground ({ground:.2f} m)"
         )
-    return ViewshedSettings(
-        observer=(float(x), float(y), height),
-        target_height_m=settings.target_height_m,
-        max_distance_m=settings.max_distance_m,
-        curvature=settings.curvature,
-        refraction_k=settings.refraction_k,
-        trees=settings.trees,
-    )
+    return float(x), float(y), height
 
 
 def write_study(
@@ -383,11 +391,21 @@ def rasters_of(comparison: Comparison, state: str) -> dict[str, tuple[Raster, st
             found[name.replace("_", "-")] = (raster, "", f"{name}: share of the sky that is seen, 0 to 1")
     elif isinstance(result, ViewshedResult):
         found["visible"] = (result.visible, "", "1 visible, 0 hidden")
+        if result.seen_by is not None:
+            found["seen-by"] = (result.seen_by, "", "number of observers that see the cell")
+        if result.least is not None:
+            found["least-height"] = (
+                result.least,
+                "m",
+                "least height above ground at which something is seen",
+            )
     return found
 
 
 def unit_of(name: str) -> str:
     """Unit of a result by its name."""
+    if name == "least_height":
+        return "m"
     return "h" if name.startswith(("hours-", "longest-", "first-", "last-", "least-")) else ""
 
 

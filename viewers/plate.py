@@ -68,7 +68,7 @@ class BaseMap:
     existing: tuple[Any, ...] = ()
     removed: tuple[Any, ...] = ()
     proposed: tuple[Any, ...] = ()
-    observer: tuple[float, float] | None = None
+    observers: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,11 +238,10 @@ def _draw_map(axes: Any, panel: Panel, base: BaseMap) -> None:
             zorder=4,
         )
         _outlines(axes, base.proposed, facecolor=(1, 1, 1, 0.75), edgecolor=line, linewidth=1.2, zorder=5)
-    if base.observer is not None:
-        axes.plot(
-            *base.observer, marker="o", markersize=7, markerfacecolor="white", markeredgecolor=INK, zorder=6
-        )
-        axes.plot(*base.observer, marker=".", markersize=5, color=INK, zorder=7)
+    size = 7 if len(base.observers) == 1 else 4
+    for place in base.observers:
+        axes.plot(*place, marker="o", markersize=size, markerfacecolor="white", markeredgecolor=INK, zorder=6)
+        axes.plot(*place, marker=".", markersize=0.7 * size, color=INK, zorder=7)
     axes.set_autoscale_on(False)
 
 
@@ -380,7 +379,7 @@ def _legend(axes: Any, y: float, legend: Legend, info: SheetInfo, base: BaseMap)
             axes.add_patch(Rectangle((0, y), 8, 4, **style))
             axes.text(10, y + 2, word(key, info.language), fontsize=8, va="center")
             y += 5
-    if base.observer is not None:
+    if base.observers:
         axes.plot(4, y + 2, marker="o", markersize=7, markerfacecolor="white", markeredgecolor=INK)
         axes.plot(4, y + 2, marker=".", markersize=5, color=INK)
         axes.text(10, y + 2, word("observer", info.language), fontsize=8, va="center")

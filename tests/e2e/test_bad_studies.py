@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import rasterio
 
 from tests.command import Ended
 
@@ -96,3 +99,37 @@ def test_a_day_without_sun_is_a_result(site: Path, twin: Twin) -> None:
     ended = asked(site, twin, DAY + "dates = [2026-12-21]\nmin_altitude_deg = 30\nstep_min = 60\n")
     assert ended.code in (0, 3) and "Traceback" not in ended.text, ended.text
     assert ended.code == 0 or "altitude" in ended.err
+
+
+def test_a_walk_has_a_cumulative_viewshed(site: Path, twin: Twin) -> None:
+    text = (
+        'kind = "viewshed"\nscenarios = ["plan-2030"]\ncell_size_m = 4.0\nengine = "heightfield"\n'
+        "[along]\nline = [[732400, 643850], [732500, 643860]]\nspacing_m = 20\n"
+    )
+    done = asked(site, twin, text)
+    assert done.code == 0, done.text
+    folder = site / "out" / "studies" / "asked" / "plan-2030"
+    with (
+        rasterio.open(folder / "proposed" / "seen-by.tif") as count,
+        rasterio.open(folder / "proposed" / "visible.tif") as any_of,
+    ):
+        by, seen = count.read(1), any_of.read(1)
+    assert np.nanmax(by) == 7 and ((by > 0) == (seen == 1))[np.isfinite(by)].all()
+    assert (folder / "plates" / "seen-by.png").stat().st_size > 20_000
+    assert (
+        len(json.loads((folder / "manifest.json").read_text("utf-8"))["method"]["existing"]["observers"]) == 7
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "nobody looks"),
+        ("[observer]\neast = 1.0\nnorth = 1.0\nabove_ground_m = 1.6\n", "outside the terrain"),
+        ("[along]\nline = [[732400, 643850]]\n", "line"),
+        ("[along]\nline = [[732400, 643850], [732500, 643860]]\nspacing_m = 0\n", "spacing_m"),
+    ],
+)
+def test_observers_that_cannot_look_are_named(site: Path, twin: Twin, text: str, word: str) -> None:
+    ended = asked(site, twin, 'kind = "viewshed"\ncell_size_m = 4.0\n' + text)
+    assert ended.code == 3 and word in ended.err and "asked" in ended.err, ended.text

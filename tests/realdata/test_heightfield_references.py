@@ -18,6 +18,8 @@ from tests.tolerances import REFERENCE_SHADOW_SHARE, REFERENCE_SHADOW_STRAY_SHAR
 from twin.sun.position import direction_local
 from twin.visibility.caster import choose_device, make_caster
 from twin.visibility.occluders import HeightField
+from twin.visibility.reference import line_of_sight
+from twin.visibility.sight_sweep import SightSweep
 from twin.visibility.sweep import SunSweep
 
 ENGINES = ("reference", "cpu")
@@ -123,3 +125,73 @@ def test_visible_and_hidden_cells_of_gdal(test_data: Path, engine: str) -> None:
         assert np.array_equal(seen.reshape(rows, cols), np.array(case["expected_visible"], dtype=bool)), case[
             "name"
         ]
+
+
+def test_the_sweep_gives_gdals_visible_cells_and_least_heights(test_data: Path) -> None:
+    """Observers within the raster; from outside it GDAL hands heights on from cell to cell."""
+    path = test_data / "raster" / "gdal_viewshed_refs" / "gdal_autotest_viewshed_cases.json"
+    checked = 0
+    for case in json.loads(path.read_text(encoding="utf-8"))["cases"]:
+        z = np.array(case["dem"], dtype=np.float64)
+        col, row = case["observer_cell_xy"]
+        if not (0 <= row < z.shape[0] and 0 <= col < z.shape[1]):
+            continue
+        least = SightSweep(HeightField(z, 1.0, 1.0, 0.0, 0.0)).lowest_seen((col, -row, z[row, col]))
+        if "expected_visible" in case:
+            assert ((least <= 0) == np.array(case["expected_visible"], dtype=bool)).all(), case["name"]
+        if "expected_min_height_ground_mode" in case:
+            # Grazing is seen: a millimetre less.
+            off = np.abs(least - np.array(case["expected_min_height_ground_mode"]))
+            assert off.max() < 2e-3, case["name"]
+        if "expected_min_height_dem_mode" in case:
+            off = np.abs(least + z - np.array(case["expected_min_height_dem_mode"]))
+            assert off[least > 0].max(initial=0.0) < 2e-3, case["name"]
+        checked += 1
+    assert checked >= 7
+
+
+SIGHTS = ("goteborg_court", "goteborg_roof", "tm1_A", "tm1_B")
+SOME = 20_000
+"""Cells that are asked about by brute force."""
+
+
+@pytest.mark.parametrize("name", SIGHTS)
+def test_sight_over_real_surfaces(test_data: Path, name: str) -> None:
+    """Against lines of sight that test every crossing, and beside r.viewshed no worse than gdal_viewshed."""
+    folder = test_data / "raster"
+    known = json.loads((folder / "generated_refs" / "PARAMETERS.json").read_text(encoding="utf-8"))
+    case = known["viewshed"]["cases"][name]
+    with rasterio.open(folder / case["dem"]) as source:
+        z, transform = source.read(1).astype(np.float64), source.transform
+    field = HeightField(
+        z, transform.a, -transform.e, transform.c + transform.a / 2, transform.f + transform.e / 2
+    )
+    x, y = field.centres()
+    # The programs look from the middle of the observer's cell.
+    col, row = int((case["x"] - transform.c) // transform.a), int((transform.f - case["y"]) // -transform.e)
+    eye = (float(x[col]), float(y[row]), float(z[row, col]) + case["oz"])
+    seen = SightSweep(field, threads=2).sees(eye, reach_m=case["md"])
+    away = np.hypot(x[None] - eye[0], y[:, None] - eye[1])
+    inside = np.flatnonzero((away <= case["md"]) & np.isfinite(z))
+    some = np.random.default_rng(1).choice(inside, min(SOME, len(inside)), replace=False)
+    rows, cols = np.divmod(some, z.shape[1])
+    truth = line_of_sight(field, np.column_stack([x[cols], y[rows], z[rows, cols]]), np.array(eye))
+    ours = seen[rows, cols] == 1
+    exact = (ours & truth).sum() / (ours | truth).sum()
+
+    def beside(other: str) -> np.ndarray:
+        with rasterio.open(folder / "generated_refs" / f"{name}_{other}.tif") as source:
+            values = source.read(1, masked=True).filled(0)
+        assert values.shape == z.shape
+        return (values > 0) & (away <= case["md"])
+
+    def jaccard(a: np.ndarray, b: np.ndarray) -> float:
+        return float((a & b).sum() / (a | b).sum())
+
+    grass, gdal, mine = beside("grass_rviewshed"), beside("gdal_viewshed"), seen == 1
+    print(
+        f"{name}: Jaccard {exact:.4f} against brute force; against r.viewshed {jaccard(mine, grass):.4f}, "
+        f"gdal_viewshed has {jaccard(gdal, grass):.4f}"
+    )
+    assert exact >= 0.98
+    assert jaccard(mine, grass) >= jaccard(gdal, grass)

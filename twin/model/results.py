@@ -131,12 +131,24 @@ class SkyResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewshedResult:
-    """What an observer sees of the ground: 1.0 visible, 0.0 hidden, NaN no ground."""
+    """What observers see of the ground.
+
+    Parameters
+    ----------
+    visible
+        1.0 seen by any observer, 0.0 hidden, NaN no ground.
+    seen_by
+        By how many of several observers; None for one.
+    least
+        Least height above the ground at which something is seen [m]; None where the engine does not say.
+    """
 
     scene_hash: str
     scenario: str
     visible: Raster
     method: Mapping[str, Any]
+    seen_by: Raster | None = None
+    least: Raster | None = None
 
 
 def difference(after: Raster, before: Raster) -> Raster:

@@ -84,7 +84,8 @@ def compare(
 def rasters(result: Result) -> dict[str, Raster]:
     """The rasters of a result by the names that files and tables use."""
     if isinstance(result, ViewshedResult):
-        return {"visible": result.visible}
+        more = {"seen_by": result.seen_by, "least_height": result.least}
+        return {"visible": result.visible, **{name: r for name, r in more.items() if r is not None}}
     if isinstance(result, SkyResult):
         return dict(result.factors)
     found = {f"hours-{date}": raster for date, raster in result.hours.items()}

@@ -49,7 +49,7 @@ def test_instances_are_the_models_own_shapes(tmp_path: Path, frame: Frame, suffi
         # Size to the millimetre, place to the file's step.
         assert np.abs(corners - mesh.vertices[mesh.faces]).max() < 1e-3 + STEP_M
     low, high = np.array(header["metadata"]["geographicalExtent"]).reshape(2, 3)
-    points = np.concatenate([tree_mesh(t).vertices for t in planted]) + [*frame.origin, 0]
+    points = np.concatenate([tree_mesh(t).vertices for t in planted]) + np.array([*frame.origin, 0])
     assert (low <= points.min(axis=0) + STEP_M).all() and (high >= points.max(axis=0) - STEP_M).all()
     back = read_city(path, frame).trees
     assert [(t.id, t.height, t.crown_radius) for t in back] == [
