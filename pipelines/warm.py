@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from twin.jit import cache_folder
 
+LAST = "crossing.contacts"
+"""One of the kernels: where it is kept, all are."""
 CODE = "from pipelines.warm import compile_kernels; compile_kernels()"
 
 
@@ -15,8 +18,9 @@ def start() -> subprocess.Popen[bytes] | None:
     """Begin to compile the kernels of buildings in a process of its own; None where they are compiled."""
     import twin.validation
 
-    beside = Path(twin.validation.__path__[0]) / "__pycache__"
-    if cache_folder() is not None or any(beside.glob("*.nbi")):
+    elsewhere = os.environ.get("NUMBA_CACHE_DIR")
+    kept = Path(elsewhere) if elsewhere else Path(twin.validation.__path__[0]) / "__pycache__"
+    if cache_folder() is not None or any(kept.rglob(f"{LAST}*.nbi")):
         return None
     return subprocess.Popen(
         [sys.executable, "-c", CODE],
