@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from twin.frame import UNKNOWN_DATUM, Frame
 from twin.io.atomic import plain, utf8, writing
-from twin.io.cityjson import TREE_KEYS
+from twin.io.cityjson import TREE_KEYS, TREE_MARKS
 from twin.model.faces import area_vector, slope_and_azimuth
 from twin.model.geometry import Geometry
 from twin.model.mesh import TriangleMesh
@@ -338,7 +338,12 @@ def _tree(tree: Tree, frame: Frame, taken: set[str]) -> _Feature:
     feature = _Feature(_free(tree.id, taken), frame)
     east, north = frame.to_world(np.array([[tree.x, tree.y]]))[0]
     numbers = (east, north, tree.ground, tree.height, tree.crown_radius, tree.crown_base)
-    attributes = {name: round(float(v), 3) for name, v in zip(TREE_KEYS, numbers, strict=True)}
+    attributes: dict[str, Any] = {
+        name: round(float(v), 3) for name, v in zip(TREE_KEYS, numbers, strict=True)
+    }
+    marks = (tree.crown_base_seen, tree.crown_returns, tree.crown_cover)
+    if tree.crown_returns is not None:
+        attributes |= dict(zip(TREE_MARKS, marks, strict=True)) | {"crown_thin": tree.crown_thin}
     shape = feature.add(_surface(tree_mesh(tree), "1", "MultiSurface"))
     feature.objects[feature.id] = {
         "type": "SolitaryVegetationObject",
