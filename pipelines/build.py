@@ -41,6 +41,9 @@ from twin.terrain.sampler import TinSampler, aligned
 from twin.terrain.water import Waters, marked, outlines_of_objects
 from twin.vegetation.trees import detect_trees
 
+ROOF_EDGE_M = 1.0
+"""Where vegetation is told by its returns alone, it keeps this far from outlines: roof edges part pulses, too [m]."""
+
 CITY = "city.city.jsonl"
 """File name of the model."""
 
@@ -329,15 +332,17 @@ def make_trees(
     buildings: list[Building],
     reporter: Reporter,
 ) -> tuple[Tree, ...]:
-    """Simple crowns from the canopy, where the points know vegetation."""
+    """Simple crowns from the canopy, where the points show vegetation."""
     if not site.settings.trees.detect or ground.canopy is None:
         return ()
     with reporter.step("Trees"):
-        outlines = [building_footprint(b) for b in buildings]
+        outlines = [f for f in map(building_footprint, buildings) if f is not None]
+        if ground.classified is not None and ground.classified.loose:
+            outlines = [outline.buffer(ROOF_EDGE_M) for outline in outlines]
         return detect_trees(
             ground.canopy,
             terrain.dtm,
-            [polygon for polygon in outlines if polygon is not None],
+            outlines,
             min_height_m=site.settings.trees.min_height_m,
         )
 

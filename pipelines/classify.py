@@ -19,6 +19,7 @@ from twin.io.crs import SpatialRef
 from twin.io.las import LasInfo, iter_clouds
 from twin.model.pointcloud import PointCloud
 from twin.model.raster import Grid
+from twin.terrain.accumulate import CANOPY_CLASSES
 
 CHUNK = 1_000_000
 """Points read at a time; a file never sits in memory whole."""
@@ -34,6 +35,8 @@ SHARED_CLASSES = frozenset(
     }
 )
 """Where no class of the cloud is for buildings, these may hold roofs."""
+LOOSE_CLASSES = SHARED_CLASSES - {PointClass.BUILDING}
+"""Where no class of the cloud is for vegetation, these may hold it."""
 
 Tick = Callable[[float, float], None]
 
@@ -97,6 +100,8 @@ class Classified:
         Whether those classes hold other things too, so that roofs have to be told by their shape.
     counts, notes
         For the report.
+    loose
+        Classes among which vegetation has to be told by its returns; empty where it has a class of its own.
     """
 
     reader: CloudReader
@@ -105,6 +110,7 @@ class Classified:
     shared: bool
     counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    loose: frozenset[PointClass] = frozenset()
 
 
 def classify(site: Site, inputs: Inputs, reader: CloudReader, workers: int, tick: Tick) -> Classified:
@@ -118,7 +124,9 @@ def classify(site: Site, inputs: Inputs, reader: CloudReader, workers: int, tick
     settings, table = site.settings.classify, reader.table
     roofs = table.roof_classes
     if settings.ground == "vendor" and not settings.noise:
-        return Classified(reader, _vendor(table), roofs, roofs != {PointClass.BUILDING})
+        known = {**table.codes, **reader.extra}.values()
+        loose = _loose(any(code in known for code in CANOPY_CLASSES))
+        return Classified(reader, _vendor(table), roofs, roofs != {PointClass.BUILDING}, loose=loose)
     grid = Grid.over(inputs.frame, inputs.region, filter_cell(inputs))
     survey = Survey(grid)
     for part in map_tasks(partial(_survey, reader, grid), inputs.clouds, workers, tick):
@@ -140,8 +148,13 @@ def classify(site: Site, inputs: Inputs, reader: CloudReader, workers: int, tick
     if not held or (model is not None and settings.ground == "auto" and _has_ground(survey)):
         notes.append("roofs are sought by shape in all classes that may hold them: no class can be relied on")
         roofs = SHARED_CLASSES
+    loose = _loose(any(survey.classes[code] for code in CANOPY_CLASSES))
+    if loose:
+        notes.append(
+            "no class holds vegetation: points whose pulse went on, off the buildings, are taken for it"
+        )
     ground = _vendor(table) if model is None else "found by SMRF"
-    return Classified(read, ground, roofs, roofs != {PointClass.BUILDING}, counts, notes)
+    return Classified(read, ground, roofs, roofs != {PointClass.BUILDING}, counts, notes, loose)
 
 
 def filter_cell(inputs: Inputs) -> float:
@@ -150,6 +163,11 @@ def filter_cell(inputs: Inputs) -> float:
     area = sum(info.region_world.width * info.region_world.height for info in inputs.clouds)
     apart = (area / max(points, 1)) ** 0.5
     return float(min(COARSEST_M, max(1.0, round(apart))))
+
+
+def _loose(has_vegetation: bool) -> frozenset[PointClass]:
+    """Classes among which vegetation is to be told by its returns."""
+    return frozenset() if has_vegetation else LOOSE_CLASSES
 
 
 def _vendor(table: ClassTable) -> str:

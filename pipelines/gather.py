@@ -21,6 +21,7 @@ from twin.classify.tables import PointClass, parse_class
 from twin.errors import InputError
 from twin.io.cityjson import CityModel
 from twin.io.las import LasInfo
+from twin.model.canopy import Canopy
 from twin.model.geometry import Geometry
 from twin.model.mesh import TriangleMesh
 from twin.model.objects import Building, Footprint
@@ -45,8 +46,10 @@ class Ground:
         One phrase for people.
     ground
         Height of the bare ground [m], NaN where unknown.
-    dsm, canopy
-        Surface and vegetation heights [m], where known.
+    dsm
+        Surface heights [m], where known.
+    canopy
+        Vegetation by cell, where points show it.
     tin
         Ready triangles, which then are the terrain.
     points
@@ -62,7 +65,7 @@ class Ground:
     source: str
     ground: Raster
     dsm: Raster | None = None
-    canopy: Raster | None = None
+    canopy: Canopy | None = None
     tin: TriangleMesh | None = None
     points: int = 0
     classified: Classified | None = None
@@ -96,8 +99,8 @@ def from_points(site: Site, inputs: Inputs, grid: Grid, workers: int, tick: Tick
         No ground class among the points of the site.
     """
     done = classify(site, inputs, cloud_reader(site, inputs), workers, tick)
-    total = SurfaceAccumulator(grid)
-    task = partial(_accumulate, done.reader, grid)
+    total = SurfaceAccumulator(grid, done.loose)
+    task = partial(_accumulate, done, grid)
     for part in map_tasks(task, inputs.clouds, workers, tick):
         if part is not None:
             total.merge(part)
@@ -117,7 +120,7 @@ def from_points(site: Site, inputs: Inputs, grid: Grid, workers: int, tick: Tick
         f"{total.points_inside} points, {done.ground}",
         total.ground(),
         total.surface(),
-        canopy if bool(np.isfinite(canopy.values).any()) else None,
+        None if canopy.is_empty else canopy,
         points=total.points_inside,
         classified=done,
         notes=[*left_out, *done.notes],
@@ -126,15 +129,15 @@ def from_points(site: Site, inputs: Inputs, grid: Grid, workers: int, tick: Tick
     )
 
 
-def _accumulate(reader: CloudReader, grid: Grid, info: LasInfo) -> SurfaceAccumulator | None:
+def _accumulate(done: Classified, grid: Grid, info: LasInfo) -> SurfaceAccumulator | None:
     """One file into the part of the grid that it can reach."""
     part: SurfaceAccumulator | None = None
-    for cloud in reader.chunks(info):
+    for cloud in done.reader.chunks(info):
         if part is None:
-            window = reach(grid, reader.frame, info, cloud)
+            window = reach(grid, done.reader.frame, info, cloud)
             if window is None:
                 return None
-            part = SurfaceAccumulator(window)
+            part = SurfaceAccumulator(window, done.loose)
         part.add(cloud)
     return part
 

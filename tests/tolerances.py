@@ -72,6 +72,12 @@ TREE_HEIGHT_M = 0.6
 TREE_RADIUS_SHARE = 0.25
 """Crown radius by area: the flooding stops at a share of the height, and small crowns are few cells."""
 
+CROWN_END_M = 0.25
+"""Ends of a crown by its returns: the square law holds near the end only, 40 returns reach a third of the way down."""
+
+CROWN_RADIUS_SHARE = 0.02
+"""Radius by the spread of 40 returns about their own centre, which lies nearer to them than the stem: 1/80 less."""
+
 DELFT_ROOF_M = 0.5
 """90th percentile of the roofs against another tool's: other classes, other ties at edges."""
 

@@ -21,8 +21,9 @@ from tests.tolerances import CITYJSON_STEP_M
 from twin.io.cityjson import read_city
 from twin.io.cityjson_write import TYPES, write_city
 from twin.model.geometry import Geometry
-from twin.model.objects import Building, CityObject
+from twin.model.objects import Building, CityObject, Tree
 from twin.model.surface import CITYJSON_NAMES, Surface
+from twin.model.treemesh import tree_mesh
 from twin.model.triangulate import triangulate
 
 NAMED = [Surface.UNKNOWN, *CITYJSON_NAMES]
@@ -164,11 +165,11 @@ def check_rules(path: Path) -> None:
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     header, features = lines[0], lines[1:]
     assert header["type"] == "CityJSON" and header["version"] == "2.0"
+    keys = {"type", "version", "transform", "metadata", "CityObjects", "vertices"}
     templates = header.get("geometry-templates", {"templates": [], "vertices-templates": []})
-    assert set(header) - {"geometry-templates"} == HEADER
+    assert set(header) - {"geometry-templates"} == keys
     assert set(templates) == {"templates", "vertices-templates"}
-    shapes = templates["templates"]
-    for shape in shapes:
+    for shape in templates["templates"]:
         check_geometry(shape, len(templates["vertices-templates"]))
     assert set(header["transform"]) == {"scale", "translate"}
     assert set(header["metadata"]) <= {"geographicalExtent", "referenceSystem", "title"}
@@ -181,7 +182,11 @@ def check_rules(path: Path) -> None:
     for part in features or [header]:
         assert all(len(v) == 3 and all(type(c) is int for c in v) for v in part["vertices"])
         for key, item in part["CityObjects"].items():
-            check_object(key, item, part["CityObjects"], (len(part["vertices"]), len(shapes)))
+            check_object(key, item, part["CityObjects"], len(part["vertices"]))
+            for geometry in item.get("geometry", []):
+                if geometry["type"] == "GeometryInstance":
+                    assert set(geometry) == {"type", "template", "transformationMatrix", "boundaries"}
+                    assert 0 <= geometry["template"] < len(templates["templates"])
 
 
 def check_object(key: str, item: dict[str, Any], objects: dict[str, Any], counts: tuple[int, int]) -> None:
@@ -191,13 +196,12 @@ def check_object(key: str, item: dict[str, Any], objects: dict[str, Any], counts
     assert all(key in objects[child]["parents"] for child in item.get("children", []))
     assert isinstance(item.get("attributes", {}), dict)
     for geometry in item.get("geometry", []):
-        if geometry["type"] == "GeometryInstance":
-            assert set(geometry) == {"type", "template", "boundaries", "transformationMatrix"}
-            assert 0 <= geometry["template"] < counts[1] and len(geometry["transformationMatrix"]) == 16
-            assert len(geometry["boundaries"]) == 1 and 0 <= geometry["boundaries"][0] < counts[0]
-            continue
         assert item["type"] != "TINRelief" or geometry["type"] == "CompositeSurface"
-        check_geometry(geometry, counts[0])
+        if geometry["type"] != "GeometryInstance":
+            check_geometry(geometry, count)
+            continue
+        (anchor,) = geometry["boundaries"]
+        assert 0 <= anchor < count and len(geometry["transformationMatrix"]) == 16
 
 
 def check_geometry(geometry: dict[str, Any], count: int) -> None:
@@ -260,6 +264,45 @@ def test_another_program_reads_the_files(tmp_path: Path, suffix: str) -> None:
     assert set(saved["CityObjects"]) == {"terrain", "b-1", "p-1", "r-1", "+x", "t-1"}
     kinds = {key: item["type"] for key, item in saved["CityObjects"].items()}
     assert kinds["terrain"] == "TINRelief" and kinds["b-1"] == "Building"
+    assert_same_tree(tmp_path / "saved.json", whole.trees[0])
+
+
+def assert_same_tree(path: Path, tree: Tree) -> None:
+    """The shape that a reader makes from the templates is the tree's own, to the file's grid."""
+    model = json.loads(path.read_text(encoding="utf-8"))
+    for item in model["CityObjects"].values():
+        item["attributes"] = {}  # Ours would be known by its measures, without its shape.
+    plain = path.with_name("plain.json")
+    plain.write_text(json.dumps(model), encoding="utf-8")
+    (found,) = (o for o in read_city(plain, FRAME).others if o.id == tree.id)
+    mine, theirs = tree_mesh(tree), triangulate(found.geometries[0], FRAME)
+    assert len(theirs.faces) == len(mine.faces) and len(found.geometries) == 1
+    corners = mine.vertices[mine.faces], theirs.vertices[theirs.faces]
+    assert np.abs(corners[0] - corners[1]).max() < CITYJSON_STEP_M
+    assert theirs.signed_volume() == pytest.approx(mine.signed_volume(), rel=1e-4)
+
+
+def test_a_thousand_trees_share_two_shapes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    trees = [
+        Tree(f"t-{k}", FRAME, *rng.uniform(-400, 400, 2).round(3), 60.0, 9.0 + k % 7, 2.5, 3.0)
+        for k in range(1000)
+    ]
+    path = tmp_path / "a.city.jsonl"
+    write_city(path, frame=FRAME, buildings=[], trees=trees)
+    check_rules(path)
+    header = json.loads(path.read_text(encoding="utf-8").partition("\n")[0])
+    assert len(header["geometry-templates"]["templates"]) == 2
+    assert path.stat().st_size < 700 * len(trees)
+    low, high = np.reshape(header["metadata"]["geographicalExtent"], (2, 3)) - [*FRAME.origin, 0.0]
+    everything = np.concatenate([tree_mesh(tree).vertices for tree in trees])
+    assert np.abs(everything.min(axis=0) - low).max() < CITYJSON_STEP_M
+    assert np.abs(everything.max(axis=0) - high).max() < CITYJSON_STEP_M
+    back = read_city(path, FRAME).trees
+    assert [(t.id, t.height, t.crown_radius) for t in back] == [
+        (t.id, t.height, t.crown_radius) for t in trees
+    ]
+    assert np.array([[t.x, t.y] for t in back]) == pytest.approx(np.array([[t.x, t.y] for t in trees]))
 
 
 def test_triangles_of_what_was_read_enclose_what_was_written(tmp_path: Path) -> None:

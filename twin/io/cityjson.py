@@ -30,6 +30,8 @@ from twin.region import Region
 
 TREE_KEYS = ("stem_east_m", "stem_north_m", "ground_m", "height_m", "crown_radius_m", "crown_base_m")
 """Attributes by which a tree of our own making is known again."""
+TREE_MARKS = ("crown_base_seen", "crown_returns", "crown_cover")
+"""Attributes that say how sure it is; a tree may have none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -325,7 +327,13 @@ class _Reader:
         try:
             east, north, ground, height, radius, base = (float(attributes[k]) for k in TREE_KEYS)
             x, y = self.frame.to_local(np.array([[east, north]]))[0]
-            return Tree(key, self.frame, float(x), float(y), ground, height, radius, base)
+            seen, returns, cover = (attributes.get(k) for k in TREE_MARKS)
+            marks = (
+                seen is True,
+                None if returns is None else int(returns),
+                None if cover is None else float(cover),
+            )
+            return Tree(key, self.frame, float(x), float(y), ground, height, radius, base, *marks)
         except (TypeError, ValueError, InputError):
             return None
 

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from twin.frame import UNKNOWN_DATUM, Frame
 from twin.io.atomic import plain, utf8, writing
-from twin.io.cityjson import TREE_KEYS
+from twin.io.cityjson import TREE_KEYS, TREE_MARKS
+from twin.io.cityjson_templates import tree_instances, tree_templates
 from twin.model.faces import area_vector, slope_and_azimuth
 from twin.model.geometry import Geometry
 from twin.model.mesh import TriangleMesh
 from twin.model.objects import Building, CityObject, Tree
 from twin.model.surface import CITYJSON_NAMES, Surface
-from twin.model.treemesh import base_share, tree_template
 
 STEP_M = 0.0001
 """Step of the stored coordinates [m]; 0.001 was found to bend faces out of their planes."""
@@ -106,8 +106,8 @@ def write_city(
     templates = _Templates()
     features = list(_features(frame, buildings, terrain, others, (trees, templates)))
     header = _header(frame, features, metadata or {})
-    if templates.number:
-        header["geometry-templates"] = templates.as_json()
+    if trees:
+        header["geometry-templates"] = tree_templates()
     with writing(path) as temporary, temporary.open("wb") as stream:
         if path.suffix == ".jsonl":
             stream.write(_line({**header, "CityObjects": {}, "vertices": []}))
@@ -134,14 +134,23 @@ class _Feature:
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     blocks: list[NDArray[np.int64]] = field(default_factory=list)
     geometries: list[tuple[dict[str, Any], Any, int]] = field(default_factory=list)
+    extent: list[NDArray[np.int64]] = field(default_factory=list)
 
     def add(self, geometry: Geometry) -> dict[str, Any]:
         """The JSON of a geometry; its indices are settled when the feature is complete."""
-        start = sum(len(b) for b in self.blocks)
-        self.blocks.append(_steps(geometry.vertices))
         item: dict[str, Any] = {"type": geometry.kind, "lod": geometry.lod}
-        self.geometries.append((item, geometry, start))
+        self._add(item, geometry, _steps(geometry.vertices))
+        self.extent.append(self.blocks[-1])
         return item
+
+    def place(self, item: dict[str, Any], anchor: NDArray[np.float64]) -> dict[str, Any]:
+        """The JSON of an instance of a template, at an anchor (1, 3); its index is settled later, too."""
+        self._add(item, None, _steps(anchor))
+        return item
+
+    def _add(self, item: dict[str, Any], geometry: Geometry | None, block: NDArray[np.int64]) -> None:
+        self.geometries.append((item, geometry, sum(len(b) for b in self.blocks)))
+        self.blocks.append(block)
 
     def settle(self) -> tuple[NDArray[np.int64], list[_Rings]]:
         """The vertices in use, each once, and the rings of each geometry by those vertices' numbers."""
@@ -152,6 +161,9 @@ class _Feature:
         rows: list[_Rings] = []
         for _, geometry, start in self.geometries:
             own = place[start:]
+            if geometry is None:
+                rows.append([[[own[0]]]])
+                continue
             rows.append(
                 [[_ring([own[i] for i in ring]) for ring in surface] for surface in geometry.surfaces]
             )
@@ -177,6 +189,9 @@ class _Feature:
             kept = [[ring for ring in rings[k] if ring] for k in keep]
             if number is not None:
                 kept = [[[number[v] for v in ring] for ring in surface] for surface in kept]
+            if geometry is None:
+                item["boundaries"] = kept[0][0]
+                continue
             _fill(item, geometry, kept, keep, self.frame)
         return self.objects
 
@@ -311,11 +326,10 @@ def _features(
         yield _tree(tree, templates, frame, taken)
 
 
-def _surface(mesh: TriangleMesh, lod: str, kind: Any = "CompositeSurface") -> Geometry:
+def _surface(mesh: TriangleMesh, lod: str) -> Geometry:
     faces = tuple(((a, b, c),) for a, b, c in mesh.faces.tolist())
-    return Geometry(
-        kind, lod, mesh.vertices, faces, np.zeros(len(faces), np.uint8), np.zeros((len(faces), 2), np.int32)
-    )
+    codes, shells = np.zeros(len(faces), np.uint8), np.zeros((len(faces), 2), np.int32)
+    return Geometry("CompositeSurface", lod, mesh.vertices, faces, codes, shells)
 
 
 def _free(key: str, taken: set[str]) -> str:
@@ -381,13 +395,19 @@ def _tree(tree: Tree, templates: _Templates, frame: Frame, taken: set[str]) -> _
     foot = np.array([[tree.x, tree.y, tree.ground]])
     east, north = frame.to_world(foot[:, :2])[0]
     numbers = (east, north, tree.ground, tree.height, tree.crown_radius, tree.crown_base)
-    attributes = {name: round(float(v), 3) for name, v in zip(TREE_KEYS, numbers, strict=True)}
-    radius, height = (round(float(v), 3) for v in (tree.crown_radius, tree.height))
-    shape: dict[str, Any] = {
-        "type": "GeometryInstance",
-        "template": templates.of(tree),
-        "boundaries": [0],
-        "transformationMatrix": [radius, 0, 0, 0, 0, radius, 0, 0, 0, 0, height, 0, 0, 0, 0, 1],
+    attributes: dict[str, Any] = {
+        name: round(float(v), 3) for name, v in zip(TREE_KEYS, numbers, strict=True)
+    }
+    marks = (tree.crown_base_seen, tree.crown_returns, tree.crown_cover)
+    if tree.crown_returns is not None:
+        attributes |= dict(zip(TREE_MARKS, marks, strict=True)) | {"crown_thin": tree.crown_thin}
+    foot = np.array([[tree.x, tree.y, tree.ground]])
+    reach = np.array([tree.crown_radius, tree.crown_radius, 0.0])
+    feature.extent += [_steps(foot - reach), _steps(foot + reach + [0.0, 0.0, tree.height])]
+    feature.objects[feature.id] = {
+        "type": "SolitaryVegetationObject",
+        "attributes": attributes,
+        "geometry": [feature.place(item, foot) for item in tree_instances(tree)],
     }
     item = {"type": "SolitaryVegetationObject", "attributes": attributes, "geometry": [shape]}
     reach = np.array(
@@ -405,7 +425,7 @@ def _attributes(values: Mapping[str, Any]) -> dict[str, Any]:
 def _header(frame: Frame, features: Iterable[_Feature], metadata: Mapping[str, Any]) -> dict[str, Any]:
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     for feature in features:
-        for block in feature.blocks:
+        for block in feature.extent:
             if len(block):
                 low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
     shift = np.array([frame.origin[0], frame.origin[1], 0.0])

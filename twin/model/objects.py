@@ -137,6 +137,10 @@ class CityObject:
         object.__setattr__(self, "attributes", attributes_of(self.attributes))
 
 
+THIN_RETURNS, THIN_COVER = 15, 0.5
+"""A crown with fewer returns, or with returns over less of its circle, is marked as thin."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """A tree as a stem and a crown.
@@ -155,6 +159,12 @@ class Tree:
         Largest radius of the crown [m].
     crown_base
         Lowest point of the crown above the ground [m].
+    crown_base_seen
+        Whether returns show the base; else it is a share of the height.
+    crown_returns
+        Number of vegetation returns in the crown; None where the tree was not made from points.
+    crown_cover
+        Share (0 to 1) of the crown's circle whose cells have vegetation returns; None as above.
     """
 
     id: str
@@ -165,6 +175,16 @@ class Tree:
     height: float
     crown_radius: float
     crown_base: float
+    crown_base_seen: bool = False
+    crown_returns: int | None = None
+    crown_cover: float | None = None
+
+    @property
+    def crown_thin(self) -> bool:
+        """Whether returns are so few, as in leafless crowns, that its round shape is a completion of them."""
+        if self.crown_returns is None or self.crown_cover is None:
+            return False
+        return self.crown_returns < THIN_RETURNS or self.crown_cover < THIN_COVER
 
     def __post_init__(self) -> None:
         numbers = (self.x, self.y, self.ground, self.height, self.crown_radius, self.crown_base)

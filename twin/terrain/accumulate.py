@@ -1,4 +1,4 @@
-"""From streamed points to rasters: mean ground, highest surface, highest vegetation.
+"""From streamed points to rasters: mean ground, highest surface, and the vegetation.
 
 Heights are summed and compared as whole millimetres, so neither the order of the points, nor the size of
 the chunks, nor the number of workers changes one bit of the result.
@@ -6,6 +6,7 @@ the chunks, nor the number of workers changes one bit of the result.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from twin.classify.tables import PointClass
 from twin.errors import InputError
 from twin.jit import njit
+from twin.model.canopy import Canopy
 from twin.model.pointcloud import PointCloud
 from twin.model.raster import Grid, Raster
 from twin.terrain.water import SEEN_BRIDGE, SEEN_CANOPY, SEEN_GROUND, SEEN_OTHER, SEEN_WATER
@@ -35,9 +37,13 @@ CANOPY_CLASSES = (
 HEIGHT_LIMIT_M = 2_000_000.0
 """Largest height that whole millimetres hold in 32 bits."""
 
-_IS_GROUND, _IS_SURFACE, _IS_CANOPY = 1, 2, 4
+_IS_GROUND, _IS_SURFACE = 1, 2
 _SEEN_SHIFT = 3
 _NONE = np.iinfo(np.int32).min
+_NO_LOW = np.iinfo(np.int32).max
+_LEAF, _LEAF_OF_SEVERAL = 1, 2
+MOST_RETURNS = 65535
+"""Vegetation returns of a cell are counted up to here."""
 
 
 def _role_table() -> NDArray[np.uint8]:
@@ -45,7 +51,6 @@ def _role_table() -> NDArray[np.uint8]:
     roles = np.full(256, _IS_SURFACE, dtype=np.uint8)
     roles[list(NOT_SURFACE_CLASSES)] = 0
     roles[list(GROUND_CLASSES)] |= _IS_GROUND
-    roles[list(CANOPY_CLASSES)] |= _IS_CANOPY
     seen = np.full(256, SEEN_OTHER, dtype=np.uint8)
     seen[list(NOT_SURFACE_CLASSES)] = 0
     seen[list(GROUND_CLASSES)] = SEEN_GROUND
@@ -58,14 +63,17 @@ def _role_table() -> NDArray[np.uint8]:
 def _add(
     xyz: NDArray[np.float64],
     classes: NDArray[np.uint8],
-    roles: NDArray[np.uint8],
+    roles: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]],
     place: tuple[float, float, float],
     layers: tuple[
         NDArray[np.int64], NDArray[np.uint32], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]
     ],
+    leaves: tuple[NDArray[np.int32], NDArray[np.uint16]],
 ) -> int:
     west, north, cell = place
     total, count, top, canopy, seen = layers
+    bits, leaf, of_pulse = roles
+    low, hits = leaves
     rows, cols = total.shape
     inside = 0
     for i in range(len(xyz)):
@@ -74,7 +82,7 @@ def _add(
         if row < 0 or row >= rows or col < 0 or col >= cols:
             continue
         inside += 1
-        role = roles[classes[i]]
+        role = bits[classes[i]]
         seen[row, col] |= role >> _SEEN_SHIFT
         height = int(np.rint(xyz[i, 2] * 1000.0))
         if role & 1:
@@ -82,8 +90,12 @@ def _add(
             count[row, col] += 1
         if role & 2 and height > top[row, col]:
             top[row, col] = height
-        if role & 4 and height > canopy[row, col]:
-            canopy[row, col] = height
+        kind = leaf[classes[i]]
+        if kind == 1 or (kind == 2 and of_pulse[i] > 1):
+            canopy[row, col] = max(canopy[row, col], height)
+            low[row, col] = min(low[row, col], height)
+            if hits[row, col] < 65535:
+                hits[row, col] += 1
     return inside
 
 
@@ -103,16 +115,22 @@ def _metres_of_top(top: NDArray[np.int32], none: int, out: NDArray[np.float32]) 
 
 
 class SurfaceAccumulator:
-    """Collects points into cells; takes 21 bytes a cell (32 million cells: 670 MB).
+    """Collects points into cells; takes 27 bytes a cell (32 million cells: 860 MB).
 
     Parameters
     ----------
     grid
         The cells. A point on a shared edge belongs to the cell east or south of it.
+    loose
+        Classes that hold vegetation among other things, for clouds without a class for it: their points are
+        vegetation where the pulse went on (several returns), as twigs let it, and roofs do not.
     """
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, loose: Set[PointClass] = frozenset()) -> None:
         self.grid = grid
+        self._leaf = np.zeros(256, dtype=np.uint8)
+        self._leaf[list(loose)] = _LEAF_OF_SEVERAL
+        self._leaf[list(CANOPY_CLASSES)] = _LEAF
         self.points_inside = 0
         self.points_outside = 0
         self._roles = _role_table()
@@ -120,6 +138,8 @@ class SurfaceAccumulator:
         self._count = np.zeros(grid.shape, dtype=np.uint32)
         self._top = np.full(grid.shape, _NONE, dtype=np.int32)
         self._canopy = np.full(grid.shape, _NONE, dtype=np.int32)
+        self._low = np.full(grid.shape, _NO_LOW, dtype=np.int32)
+        self._hits = np.zeros(grid.shape, dtype=np.uint16)
         self._seen = np.zeros(grid.shape, dtype=np.uint8)
         self._bridges: list[NDArray[np.int64]] = []
 
@@ -141,7 +161,9 @@ class SurfaceAccumulator:
             raise InputError(f"a point has height {highest:.0f} m; expected metres above the datum")
         place = (self.grid.west, self.grid.north, self.grid.cell_size)
         layers = (self._total, self._count, self._top, self._canopy, self._seen)
-        inside = int(_add(cloud.xyz, cloud.classification, self._roles, place, layers))
+        roles = (self._roles, self._leaf, cloud.number_of_returns)
+        leaves = (self._low, self._hits)
+        inside = int(_add(cloud.xyz, cloud.classification, roles, place, layers, leaves))
         self.points_inside += inside
         self.points_outside += len(cloud) - inside
         decks = cloud.xyz[cloud.classification == PointClass.BRIDGE]
@@ -164,6 +186,9 @@ class SurfaceAccumulator:
         self._count[place] += other._count
         np.maximum(self._top[place], other._top, out=self._top[place])
         np.maximum(self._canopy[place], other._canopy, out=self._canopy[place])
+        np.minimum(self._low[place], other._low, out=self._low[place])
+        both = self._hits[place].astype(np.uint32) + other._hits
+        self._hits[place] = np.minimum(both, MOST_RETURNS)
         self._seen[place] |= other._seen
         self._bridges += other._bridges
         self.points_inside += other.points_inside
@@ -184,9 +209,11 @@ class SurfaceAccumulator:
         """DSM: highest point that is neither noise nor wire [m], float32, NaN where there is none."""
         return self._highest(self._top)
 
-    def canopy(self) -> Raster:
-        """Highest vegetation point [m], float32, NaN where there is none."""
-        return self._highest(self._canopy)
+    def canopy(self) -> Canopy:
+        """Highest and lowest vegetation point [m], float32, NaN where there is none; and how many there are."""
+        low = np.where(self._hits > 0, self._low, _NONE).astype(np.int32)
+        hits = _frozen(self.grid, self._hits.copy())
+        return Canopy(self._highest(self._canopy), self._highest(low), hits)
 
     def seen(self) -> Raster:
         """What fell into each cell, as bits (``twin.terrain.water.SEEN_*``), uint8."""

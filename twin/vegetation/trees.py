@@ -1,4 +1,7 @@
-"""Single trees from the canopy: local maxima of the height above ground, crowns by flooding downhill."""
+"""Single trees from the canopy: local maxima of the height above ground, crowns by flooding downhill.
+
+Stems stand at the centre of the crown's returns: in leafless crowns it lies nearer to the stem than the highest twig.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,18 @@ from scipy.ndimage import gaussian_filter, grey_closing
 from twin.buildings.inside import PolygonIndex
 from twin.errors import InputError
 from twin.jit import njit
+from twin.model.canopy import Canopy
 from twin.model.objects import Tree
 from twin.model.raster import Raster
+from twin.vegetation.crowns import (
+    MIN_RADIUS_M,
+    MIN_RADIUS_SHARE,
+    Cells,
+    Crowns,
+    bases,
+    measure_crowns,
+    tops,
+)
 
 MIN_HEIGHT_M = 3.0
 """Lower vegetation is shrub [m]."""
@@ -28,16 +41,15 @@ MIN_CROWN_M2 = 1.0
 CROWN_FLOOR = 0.4
 """A crown reaches down to this share of its top's height."""
 
-CROWN_BASE = 0.3
-"""The canopy seen from above does not show where a crown begins: this share of the height is assumed."""
+MIN_RETURNS = 3
+"""Fewer vegetation returns are no crown."""
 
-SPACINGS = 3
-"""Gaps between the highest cells of a crown that say how far the top lies above them."""
-MOST_ADDED_M = 1.0
-"""No top is lifted farther than this above its highest return [m]: a lone echo is no crown."""
+LINE_WIDTH, LINE_LENGTH_M = 0.25, 0.5
+"""What is narrower than this share of its length, and longer than this (standard deviations in plan), is a wire, a
+crane's arm or the edge of a roof."""
 
-MIN_RADIUS_SHARE, MIN_RADIUS_M = 0.08, 0.5
-"""Least crown radius as a share of the height and outright [m]: leafless crowns return few points."""
+MAX_HEIGHT_M = 60.0
+"""Nothing higher is a tree here: masts and pylons [m]."""
 
 
 @njit
@@ -115,7 +127,7 @@ def _flood(
 
 
 def detect_trees(
-    canopy: Raster,
+    canopy: Canopy,
     dtm: Raster,
     exclude: Sequence[shapely.Polygon | shapely.MultiPolygon] = (),
     *,
@@ -126,7 +138,7 @@ def detect_trees(
     Parameters
     ----------
     canopy
-        Highest vegetation point of each cell above the datum [m]; NaN where there is none.
+        Vegetation points of each cell.
     dtm
         Ground on the same grid [m]; no tree stands where it is NaN.
     exclude
@@ -148,16 +160,46 @@ def detect_trees(
 
     Notes
     -----
-    The crown's radius is that of a circle of the crown's area. The window follows Popescu and Wynne (2004),
-    "Seeing the trees in the forest", Photogrammetric Engineering and Remote Sensing 70(5).
+    Height, base and radius are estimates for the whole crown, not its extreme returns (``twin.vegetation.crowns``).
+    The window follows Popescu and Wynne (2004), "Seeing the trees in the forest", Photogrammetric Engineering and
+    Remote Sensing 70(5).
     """
-    canopy.require_same_grid(dtm)
+    canopy.top.require_same_grid(dtm)
     if not (np.isfinite(min_height_m) and min_height_m > 0):
         raise InputError(
             f"the least height of a tree must be a positive number of metres; got {min_height_m}"
         )
-    raw, barred = _above_ground(canopy, dtm, exclude)
-    cell = canopy.grid.cell_size
+    raw, barred = _above_ground(canopy.top, dtm, exclude)
+    labels, places, area = _crowns(raw, barred, canopy.grid.cell_size, min_height_m)
+    if not len(places):
+        return ()
+    cells = _cells(canopy, dtm, labels, raw > 0)
+    crowns = measure_crowns(cells, len(places))
+    stems = _stems(crowns, labels, places, dtm)
+    ground = dtm.values.ravel()[stems[2]].astype(np.float64)
+    _, height = tops(cells, ground)
+    base, seen = bases(cells, ground, height)
+    line = (crowns.width < LINE_WIDTH * crowns.length) & (crowns.length > LINE_LENGTH_M)
+    keep = (height >= min_height_m) & (height <= MAX_HEIGHT_M) & (area >= MIN_CROWN_M2)
+    keep &= (crowns.returns >= MIN_RETURNS) & ~line
+    rows = [
+        (
+            float(stems[0][k]),
+            float(stems[1][k]),
+            float(ground[k]),
+            float(height[k]),
+            float(base[k]),
+            bool(seen[k]),
+        )
+        for k in np.flatnonzero(keep)
+    ]
+    return _trees(dtm, rows, crowns, np.flatnonzero(keep), cells.area)
+
+
+def _crowns(
+    raw: NDArray[np.float64], barred: NDArray[np.bool_], cell: float, min_height_m: float
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
+    """Crown of each cell (from 1, 0 for none), and of each crown the cell of its top and its area [m2]."""
     # Closing fills the pits between twigs before the smoothing would pull the top down.
     closed = np.where(barred, 0.0, grey_closing(raw, size=(3, 3)))
     smooth = gaussian_filter(closed, SMOOTH_M / cell, mode="nearest", truncate=3.0)
@@ -165,45 +207,54 @@ def detect_trees(
     labels = np.zeros(raw.shape, dtype=np.int32)
     # The top of a slim crown is smoothed below the least height; the raw height decides further down.
     count = int(_tops(smooth, cell, 0.5 * min_height_m, labels))
-    if not count:
-        return ()
     places = np.flatnonzero(labels)
-    wooded = np.flatnonzero(smooth > 0.2 * min_height_m)
-    order = wooded[np.argsort(-smooth.ravel()[wooded], kind="stable")]
-    _flood(smooth, order, cell, (places, smooth.ravel()[places]), labels)
-    crowns = np.where(closed > 0, labels, 0).ravel()
-    area = (np.bincount(crowns, minlength=count + 1)[1:] * (cell * cell)).astype(np.float64)
-    height = _top_heights(raw.ravel(), crowns, count)
-    keep = (height >= min_height_m) & (area >= MIN_CROWN_M2)
-    return _trees(dtm, places[keep], height[keep], area[keep])
+    if count:
+        wooded = np.flatnonzero(smooth > 0.2 * min_height_m)
+        order = wooded[np.argsort(-smooth.ravel()[wooded], kind="stable")]
+        _flood(smooth, order, cell, (places, smooth.ravel()[places]), labels)
+    filled = np.bincount(np.where(closed > 0, labels, 0).ravel(), minlength=count + 1)[1:]
+    return labels, places, (filled * (cell * cell)).astype(np.float64)
 
 
-def _top_heights(raw: NDArray[np.float64], crowns: NDArray[np.int32], count: int) -> NDArray[np.float64]:
-    """Height of each crown's top (count,): its highest cell, and what a few returns leave of a rounded top.
+def _cells(canopy: Canopy, dtm: Raster, labels: NDArray[np.int32], leafy: NDArray[np.bool_]) -> Cells:
+    """The cells of crowns that have returns."""
+    grid = canopy.grid
+    rows, cols = np.nonzero(leafy & (labels > 0))
 
-    The highest returns lie below the top by as much, on average, as they lie apart: the estimate of an end point
-    from its order statistics (Robson and Whitlock 1964, Biometrika 51), with the mean of ``SPACINGS`` gaps.
-    """
-    cells = np.flatnonzero((crowns > 0) & (raw > 0))
-    order = cells[np.lexsort((-raw[cells], crowns[cells]))]
-    owner = crowns[order]
-    first = np.searchsorted(owner, np.arange(1, count + 2))
-    size = np.diff(first)
-    height = np.zeros(count)
-    some = size > 0
-    height[some] = raw[order[first[:-1][some]]]
-    enough = size > SPACINGS
-    spread = height[enough] - raw[order[first[:-1][enough] + SPACINGS]]
-    height[enough] += np.minimum(spread / SPACINGS, MOST_ADDED_M)
-    return height
+    def of(raster: Raster) -> NDArray[np.float64]:
+        return raster.values[rows, cols].astype(np.float64)
+
+    return Cells(
+        labels[rows, cols].astype(np.int64) - 1,
+        grid.x_centres()[cols],
+        grid.y_centres()[rows],
+        of(canopy.top),
+        of(canopy.low),
+        of(dtm),
+        of(canopy.returns),
+        grid.cell_size**2,
+    )
+
+
+def _stems(
+    crowns: Crowns, labels: NDArray[np.int32], places: NDArray[np.int64], dtm: Raster
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """x, y and cell of the stems: the centre of the returns where it lies in the crown, else the top."""
+    grid = dtm.grid
+    x, y = grid.x_centres()[places % grid.cols], grid.y_centres()[places // grid.cols]
+    known = np.isfinite(crowns.x)
+    rows, cols = grid.rows_cols(np.where(known, crowns.x, x), np.where(known, crowns.y, y))
+    cell = rows.astype(np.int64) * grid.cols + cols
+    own = known & (labels.ravel()[cell] == np.arange(1, len(places) + 1))
+    return np.where(own, crowns.x, x), np.where(own, crowns.y, y), np.where(own, cell, places)
 
 
 def _above_ground(
-    canopy: Raster, dtm: Raster, exclude: Sequence[Any]
+    top: Raster, dtm: Raster, exclude: Sequence[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Canopy less ground [m], 0 where there is none; and the cells where no tree may stand."""
-    ground, grid = dtm.values, canopy.grid
-    raw = canopy.values.astype(np.float64) - ground
+    ground, grid = dtm.values, top.grid
+    raw = top.values.astype(np.float64) - ground
     raw = np.where(np.isfinite(raw), np.maximum(raw, 0.0), 0.0)
     barred = ~np.isfinite(ground)
     if len(exclude):
@@ -213,24 +264,29 @@ def _above_ground(
 
 
 def _trees(
-    dtm: Raster, places: NDArray[np.int64], height: NDArray[np.float64], area: NDArray[np.float64]
+    dtm: Raster,
+    rows: Sequence[tuple[float, float, float, float, float, bool]],
+    crowns: Crowns,
+    numbers: NDArray[np.int64],
+    cell_area: float,
 ) -> tuple[Tree, ...]:
-    grid = dtm.grid
-    x, y = grid.x_centres()[places % grid.cols], grid.y_centres()[places // grid.cols]
-    world = np.rint(10 * grid.frame.to_world(np.column_stack([x, y]))).astype(np.int64)
-    least = np.maximum(MIN_RADIUS_M, MIN_RADIUS_SHARE * height)
-    radius = np.maximum(np.sqrt(area / np.pi), least)
-    found = [
-        Tree(
-            id=f"t-{world[k, 0]}-{world[k, 1]}",
-            frame=grid.frame,
-            x=float(x[k]),
-            y=float(y[k]),
-            ground=float(dtm.values.ravel()[places[k]]),
-            height=round(float(height[k]), 3),
-            crown_radius=round(float(radius[k]), 3),
-            crown_base=round(float(CROWN_BASE * height[k]), 3),
+    """The trees in the order of their ids; places are told apart by decimetres."""
+    frame, found = dtm.grid.frame, {}
+    for (x, y, ground, height, base, seen), k in zip(rows, numbers.tolist(), strict=True):
+        spread = float(crowns.radius[k])
+        radius = max(spread, MIN_RADIUS_M, MIN_RADIUS_SHARE * height)
+        east, north = np.rint(10 * frame.to_world(np.array([[x, y]]))[0]).astype(np.int64).tolist()
+        found[(east, north)] = Tree(
+            id=f"t-{east}-{north}",
+            frame=frame,
+            x=round(x, 3),
+            y=round(y, 3),
+            ground=ground,
+            height=round(height, 3),
+            crown_radius=round(radius, 3),
+            crown_base=round(base, 3),
+            crown_base_seen=seen,
+            crown_returns=int(crowns.returns[k]),
+            crown_cover=round(min(1.0, float(crowns.cells[k]) * cell_area / (np.pi * radius**2)), 3),
         )
-        for k in np.lexsort((world[:, 1], world[:, 0]))
-    ]
-    return tuple(found)
+    return tuple(found[key] for key in sorted(found))

@@ -101,6 +101,7 @@ def test_everything_of_a_scene_reads_back(tmp_path: Path, name: str) -> None:
     (tree,) = back.trees
     assert (tree.id, tree.x, tree.y, tree.ground, tree.height) == ("t-1", 80.0, -60.0, 66.0, 9.0)
     assert (tree.crown_radius, tree.crown_base) == (2.0, 3.0)
+    assert (tree.crown_returns, tree.crown_cover, tree.crown_thin) == (None, None, False)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -33,7 +33,8 @@ def filled(*clouds):
 
 
 def bytes_of(accumulator):
-    rasters = (accumulator.ground(), accumulator.surface(), accumulator.canopy())
+    canopy = accumulator.canopy()
+    rasters = (accumulator.ground(), accumulator.surface(), canopy.top, canopy.low, canopy.returns)
     return tuple(raster.values.tobytes() for raster in rasters)
 
 
@@ -64,6 +65,7 @@ def test_mean_ground_highest_surface_highest_canopy():
                 [x, y, 60.004, PointClass.GROUND],
                 [x, y, 75.5, PointClass.ABOVE_GROUND],
                 [x, y, 71.25, PointClass.HIGH_VEGETATION],
+                [x, y, 63.5, PointClass.VEGETATION],
                 [x, y, 99.0, PointClass.WIRE],
                 [x, y, 400.0, PointClass.NOISE],
                 [x, y, -80.0, PointClass.NOISE],
@@ -72,8 +74,27 @@ def test_mean_ground_highest_surface_highest_canopy():
     )
     assert accumulator.ground().values[0, 0] == np.float32(60.0025)
     assert accumulator.surface().values[0, 0] == np.float32(75.5)
-    assert accumulator.canopy().values[0, 0] == np.float32(71.25)
+    canopy = accumulator.canopy()
+    assert canopy.top.values[0, 0] == np.float32(71.25) and canopy.low.values[0, 0] == np.float32(63.5)
+    assert canopy.returns.values[0, 0] == canopy.returns.values.sum() == 2
     assert np.isnan(accumulator.ground().values).sum() == 599
+
+
+def test_without_a_class_vegetation_is_what_let_its_pulse_on():
+    xyz = np.array([[0, 5, 70.0], [0, 5, 68], [0, 5, 75], [0, 5, 60], [0, 5, 80]])
+    classes = np.array([1, 1, 1, 2, 6], np.uint8)
+    several = np.array([3, 2, 1, 3, 2], np.uint8)
+    accumulator = SurfaceAccumulator(GRID, {PointClass.UNCLASSIFIED})
+    accumulator.add(PointCloud(FRAME, xyz, classes, np.ones(5, np.uint8), several))
+    canopy = accumulator.canopy()
+    assert (np.nanmax(canopy.top.values), np.nanmin(canopy.low.values), canopy.returns.values.sum()) == (
+        70,
+        68,
+        2,
+    )
+    plain = SurfaceAccumulator(GRID)
+    plain.add(PointCloud(FRAME, xyz, classes, np.ones(5, np.uint8), several))
+    assert plain.canopy().is_empty
 
 
 def test_water_is_ground_and_a_bridge_is_surface_only():

@@ -9,6 +9,7 @@ import shapely
 from tests.building_worlds import CENTRE, FRAME, ramp
 from tests.tolerances import TREE_HEIGHT_M, TREE_PLACE_M, TREE_RADIUS_SHARE
 from twin.errors import FrameMismatchError, InputError
+from twin.model.canopy import Canopy
 from twin.model.raster import Grid, Raster
 from twin.vegetation.trees import detect_trees
 
@@ -29,10 +30,19 @@ def world(crowns=TREES, holes=0.0, cell=0.5):
     height = np.zeros(grid.shape)
     for (dx, dy), (top, radius) in crowns.items():
         away = ((x - CENTRE[0] - dx) ** 2 + (y - CENTRE[1] - dy) ** 2) / radius**2
-        height = np.maximum(height, np.where(away < 1, top * (1 - 0.5 * away), 0))
+        # Crowns stand upright on the slope.
+        rise = float(ramp(np.array(CENTRE[0] + dx), np.array(CENTRE[1] + dy))) - ground
+        height = np.maximum(height, np.where(away < 1, rise + top * (1 - 0.5 * away), 0))
     missing = (height == 0) | (np.random.default_rng(4).random(grid.shape) < holes)
-    canopy = Raster(grid, np.where(missing, np.nan, ground + height).astype(np.float32))
-    return canopy, Raster(grid, ground.astype(np.float32))
+    return canopy_of(grid, np.where(missing, np.nan, ground + height)), Raster(
+        grid, ground.astype(np.float32)
+    )
+
+
+def canopy_of(grid, top):
+    """One return in each cell that has any."""
+    raster = Raster(grid, top.astype(np.float32))
+    return Canopy(raster, raster, Raster(grid, np.isfinite(top).astype(np.uint16)))
 
 
 @pytest.mark.parametrize("holes", [0.0, 0.35])
@@ -45,7 +55,10 @@ def test_known_trees_are_found(holes):
         assert np.hypot(tree.x - CENTRE[0] - dx, tree.y - CENTRE[1] - dy) < TREE_PLACE_M
         assert tree.height == pytest.approx(top, abs=TREE_HEIGHT_M)
         assert tree.crown_radius == pytest.approx(radius, rel=TREE_RADIUS_SHARE)
-        assert tree.ground == pytest.approx(float(ramp(np.array(tree.x), np.array(tree.y))), abs=1e-3)
+        # The ground is that of the stem's cell.
+        assert tree.ground == pytest.approx(float(ramp(np.array(tree.x), np.array(tree.y))), abs=0.1)
+        assert tree.crown_returns > 5
+        assert holes or tree.crown_cover > 0.7
 
 
 def test_ids_are_places_in_decimetres_of_the_world():
@@ -65,17 +78,27 @@ def test_a_building_keeps_its_trees_away():
 
 
 def test_low_green_and_nothing_give_no_trees():
-    canopy, dtm = world({(0.0, 0.0): (2.9, 3.0)})
+    canopy, dtm = world({(0.0, 0.0): (2.6, 3.0)})
     assert detect_trees(canopy, dtm) == ()
     assert len(detect_trees(canopy, dtm, min_height_m=2.0)) == 1
-    empty = Raster(canopy.grid, np.full(canopy.grid.shape, np.nan, np.float32))
+    nothing = np.full(canopy.grid.shape, np.nan, np.float32)
+    empty = canopy_of(canopy.grid, nothing)
+    assert empty.is_empty and not canopy.is_empty
     assert detect_trees(empty, dtm) == ()
-    assert detect_trees(canopy, empty) == ()
+    assert detect_trees(canopy, Raster(canopy.grid, nothing)) == ()
 
 
 def test_a_pole_is_no_tree():
     canopy, dtm = world({(0.3, 0.3): (8.0, 0.4)})
     assert detect_trees(canopy, dtm) == ()
+
+
+def test_a_wire_and_a_mast_are_no_trees():
+    canopy, dtm = world({})
+    wire, top = np.full(canopy.grid.shape, np.nan), dtm.values.astype(np.float64)
+    wire[40, :] = top[40, :] + 14.0 + 0.001 * np.abs(np.arange(canopy.grid.cols) - 60)
+    assert detect_trees(canopy_of(canopy.grid, wire), dtm) == ()
+    assert detect_trees(*world({(0.0, 0.0): (75.0, 3.0)})) == ()
 
 
 def test_equal_tops_in_one_window_are_one_tree():
