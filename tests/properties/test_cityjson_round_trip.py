@@ -152,7 +152,6 @@ def test_what_was_written_reads_back(
 
 FIRST_LEVEL = TYPES - {t for t in TYPES if re.match(r"(Building|Bridge|Tunnel).+", t)}
 DEPTHS = {"MultiSurface": 3, "CompositeSurface": 3, "Solid": 4, "MultiSolid": 5, "CompositeSolid": 5}
-HEADER = {"type", "version", "transform", "metadata", "CityObjects", "vertices"}
 LOD = re.compile(r"^\d(\.\d)?$")
 
 
@@ -189,7 +188,7 @@ def check_rules(path: Path) -> None:
                     assert 0 <= geometry["template"] < len(templates["templates"])
 
 
-def check_object(key: str, item: dict[str, Any], objects: dict[str, Any], counts: tuple[int, int]) -> None:
+def check_object(key: str, item: dict[str, Any], objects: dict[str, Any], count: int) -> None:
     assert item["type"] in TYPES
     assert ("parents" in item) == (item["type"] not in FIRST_LEVEL)
     assert all(key in objects[parent]["children"] for parent in item.get("parents", []))

@@ -6,6 +6,7 @@ up to 2 m apart; what is left over on either side is an error. The ground is the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from twin.classify.tables import PointClass, load_class_table
 from twin.model.objects import Tree
 from twin.model.pointcloud import PointCloud
 from twin.model.raster import Grid
+from twin.region import Region
 from twin.terrain.accumulate import SurfaceAccumulator
 from twin.terrain.voids import fill_voids
 from twin.vegetation.trees import MIN_HEIGHT_M, detect_trees
@@ -107,3 +109,19 @@ def test_crowns_are_marked_as_they_were_seen(found: Found) -> None:
     # Bare crowns return enough in the middle, and few of them are so thin that they are mostly completed.
     assert 0 < np.mean([t.crown_thin for t in trees]) < 0.5
     assert np.mean([t.crown_base_seen for t in trees]) > 0.8
+
+
+def test_a_dense_wood_is_told_apart() -> None:
+    """Crowns that overlap, on the slope of the valley-wide sample; what stands beyond its border is no error."""
+    size, region = sample_size("valley"), Region(-900.0, -1500.0, -700.0, -1300.0)
+    town = make_town(size, SEEDS[2])
+    points = calibrated(town, pack(town), 1, [region]).tile(region)
+    codes = load_class_table("spw-2021").map(points.code, "sample")
+    cells = SurfaceAccumulator(Grid.over(size.frame(), region, 0.5))
+    cells.add(PointCloud(size.frame(), points.xyz, codes, points.return_number, points.number_of_returns))
+    dtm, _ = fill_voids(cells.ground())
+    trees = detect_trees(cells.canopy(), dtm, [b.outline for b in town.buildings])
+    inside = [t for t in town.trees if region.west < t.x < region.east and region.south < t.y < region.north]
+    got = score(replace(town, trees=inside), trees)
+    print(f"dense wood: {got.text}")
+    assert got.f1 >= 0.75 and abs(got.bias) <= 0.3

@@ -103,8 +103,7 @@ def write_city(
     metadata
         ``title`` and ``synthetic``.
     """
-    templates = _Templates()
-    features = list(_features(frame, buildings, terrain, others, (trees, templates)))
+    features = list(_features(frame, buildings, terrain, trees, others))
     header = _header(frame, features, metadata or {})
     if trees:
         header["geometry-templates"] = tree_templates()
@@ -206,44 +205,6 @@ class _Feature:
         }
 
 
-@dataclass(slots=True)
-class _Templates:
-    """Shapes that many trees share, by where the crown begins."""
-
-    number: dict[float, int] = field(default_factory=dict)
-
-    def of(self, tree: Tree) -> int:
-        """Number of a tree's template."""
-        return self.number.setdefault(base_share(tree), len(self.number))
-
-    def as_json(self) -> dict[str, Any]:
-        """The ``geometry-templates`` of a file."""
-        shapes: list[dict[str, Any]] = []
-        vertices: list[list[float]] = []
-        for share in self.number:
-            points, faces = tree_template(share)
-            boundaries = [[[v + len(vertices) for v in face]] for face in faces.tolist()]
-            shapes.append({"type": "MultiSurface", "lod": "1", "boundaries": boundaries})
-            vertices += np.round(points, 6).tolist()
-        return {"templates": shapes, "vertices-templates": vertices}
-
-
-@dataclass(slots=True)
-class _Planted(_Feature):
-    """A tree: an instance of a template, at one vertex."""
-
-    anchor: NDArray[np.int64] = field(default_factory=lambda: np.zeros((1, 3), np.int64))
-
-    def settle(self) -> tuple[NDArray[np.int64], list[_Rings]]:
-        """The foot of the stem."""
-        return self.anchor, []
-
-    def fill(self, rows: Sequence[_Rings], number: Sequence[int] | None = None) -> dict[str, dict[str, Any]]:
-        """The tree, its instance at the number of its vertex."""
-        self.objects[self.id]["geometry"][0]["boundaries"] = [0 if number is None else number[0]]
-        return self.objects
-
-
 def _steps(vertices: NDArray[np.float64]) -> NDArray[np.int64]:
     """Local coordinates as whole steps; the transform of the file adds the origin."""
     return np.round(vertices / STEP_M).astype(np.int64)
@@ -308,8 +269,8 @@ def _features(
     frame: Frame,
     buildings: Sequence[Building],
     terrain: TriangleMesh | None,
+    trees: Sequence[Tree],
     others: Sequence[CityObject],
-    planted: tuple[Sequence[Tree], _Templates],
 ) -> Iterator[_Feature]:
     taken: set[str] = set()
     if terrain is not None and len(terrain.faces):
@@ -321,9 +282,8 @@ def _features(
         yield _building(building, frame, taken)
     for thing in others:
         yield _other(thing, frame, taken)
-    trees, templates = planted
     for tree in trees:
-        yield _tree(tree, templates, frame, taken)
+        yield _tree(tree, frame, taken)
 
 
 def _surface(mesh: TriangleMesh, lod: str) -> Geometry:
@@ -390,10 +350,9 @@ def _other(thing: CityObject, frame: Frame, taken: set[str]) -> _Feature:
     return feature
 
 
-def _tree(tree: Tree, templates: _Templates, frame: Frame, taken: set[str]) -> _Feature:
-    key = _free(tree.id, taken)
-    foot = np.array([[tree.x, tree.y, tree.ground]])
-    east, north = frame.to_world(foot[:, :2])[0]
+def _tree(tree: Tree, frame: Frame, taken: set[str]) -> _Feature:
+    feature = _Feature(_free(tree.id, taken), frame)
+    east, north = frame.to_world(np.array([[tree.x, tree.y]]))[0]
     numbers = (east, north, tree.ground, tree.height, tree.crown_radius, tree.crown_base)
     attributes: dict[str, Any] = {
         name: round(float(v), 3) for name, v in zip(TREE_KEYS, numbers, strict=True)
@@ -409,12 +368,7 @@ def _tree(tree: Tree, templates: _Templates, frame: Frame, taken: set[str]) -> _
         "attributes": attributes,
         "geometry": [feature.place(item, foot) for item in tree_instances(tree)],
     }
-    item = {"type": "SolitaryVegetationObject", "attributes": attributes, "geometry": [shape]}
-    reach = np.array(
-        [[tree.crown_radius, tree.crown_radius, 0.0], [tree.crown_radius, tree.crown_radius, tree.height]]
-    )
-    around = _steps(foot + reach * np.array([[-1, -1, 1], [1, 1, 1]]))
-    return _Planted(key, frame, {key: item}, [around], anchor=_steps(foot))
+    return feature
 
 
 def _attributes(values: Mapping[str, Any]) -> dict[str, Any]:

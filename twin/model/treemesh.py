@@ -14,8 +14,7 @@ from twin.model.objects import Tree
 from twin.model.surface import Surface
 
 CROWN_SIDES = 8
-STEM_SHARE = 0.05
-"""Half the side of the square stem, as a share of the crown's radius."""
+STEM_RADIUS_M = 0.15
 PROFILE = ((0.12, 0.62), (0.38, 1.0), (0.68, 0.88), (0.90, 0.48))
 """Rings of the crown: height as a share of the crown's, radius as a share of its largest."""
 INTO_CROWN = 0.1

@@ -32,7 +32,7 @@ from twin.vegetation.crowns import (
 MIN_HEIGHT_M = 3.0
 """Lower vegetation is shrub [m]."""
 
-SMOOTH_M = 0.4
+SMOOTH_M = 0.5
 """Standard deviation of the smoothing before maxima are sought [m]: one crown has many twigs."""
 
 MIN_CROWN_M2 = 1.0
