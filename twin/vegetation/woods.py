@@ -135,7 +135,7 @@ class _Drape:
                 surfaces.append(tuple(rings))
         if not surfaces:
             return None
-        codes = np.full(len(surfaces), Surface.VEGETATION, np.uint8)
+        codes = np.full(len(surfaces), Surface.PLANT_COVER, np.uint8)
         shells = np.zeros((len(surfaces), 2), np.int32)
         return Geometry("MultiSurface", "1", np.vstack(vertices), tuple(surfaces), codes, shells)
 

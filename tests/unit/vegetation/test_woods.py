@@ -88,7 +88,7 @@ def test_studies_count_no_tree_twice_and_pictures_show_the_wood():
     assert len(plain.faces) == len(with_wood.faces)
     assert len(face_table(wooded).faces) > len(plain.faces)
     shown = face_table(wooded).in_layers("other")
-    assert (face_table(wooded).semantics[shown] == Surface.VEGETATION).all()
+    assert (face_table(wooded).semantics[shown] == Surface.PLANT_COVER).all()
 
 
 def test_woods_read_back(tmp_path):
