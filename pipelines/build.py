@@ -40,6 +40,7 @@ from twin.terrain.make import terrain_from_rasters, terrain_from_tin
 from twin.terrain.sampler import TinSampler, aligned
 from twin.terrain.water import Waters, marked, outlines_of_objects
 from twin.vegetation.trees import detect_trees
+from twin.vegetation.woods import find_woods
 
 ROOF_EDGE_M = 1.0
 """Where vegetation is told by its returns alone, it keeps this far from outlines: roof edges part pulses, too [m]."""
@@ -84,7 +85,8 @@ def build(site: Site, reporter: Reporter, workers: int = 1) -> Built:
     warm.wait(compiling)
     buildings, failures = make_buildings(site, inputs, ground, terrain, (layer, city), reporter, workers)
     trees = make_trees(site, ground, terrain, buildings, reporter)
-    made_of = (buildings, trees, [*failures, *unmade], crossing)
+    woods = find_woods(trees, terrain.tin)
+    made_of = (buildings, trees, [*failures, *unmade], (crossing, woods))
     built = collect(site, inputs, ground, terrain, made_of, city)
     files = write_model(site, built, made)
     mark_done(site.out, made, files)
@@ -352,13 +354,13 @@ def collect(
     inputs: Inputs,
     ground: gather.Ground,
     terrain: Terrain,
-    made: tuple[list[Building], tuple[Tree, ...], list[Failure], tuple[CityObject, ...]],
+    made: tuple[list[Building], tuple[Tree, ...], list[Failure], tuple[tuple[CityObject, ...], ...]],
     city: CityModel | None,
 ) -> Built:
     """Everything in one value, counted."""
-    buildings, trees, failures, crossing = made
+    buildings, trees, failures, (crossing, woods) = made
     # A city model has its own water and bridges.
-    others = city.others if city is not None else crossing
+    others = (*(city.others if city is not None else crossing), *woods)
     extra_trees = city.trees if city is not None else ()
     scene = Scene(EXISTING, "", terrain, tuple(buildings), (), (*trees, *extra_trees), others)
     counts = {
@@ -368,6 +370,7 @@ def collect(
         "others": len(others),
         "bridges": sum(1 for thing in others if thing.type == "Bridge"),
         "water_bodies": sum(1 for thing in others if thing.type == "WaterBody"),
+        "woods": len(woods),
         "points": ground.points,
         **(ground.classified.counts if ground.classified else {}),
         "filled_cells": int(terrain.filled.values.sum()) if terrain.filled is not None else 0,

@@ -40,6 +40,7 @@ PLAIN: dict[Any, palette.Colour] = {
     Surface.ROOF: (216, 213, 207),
     Surface.WATER: (205, 219, 227),
     Surface.VEGETATION: (222, 228, 214),
+    Surface.PLANT_COVER: (236, 239, 230),
     "proposed_roof": (216, 213, 207),
     "proposed_wall": (232, 230, 225),
 }

@@ -23,6 +23,7 @@ SURFACES: dict[Surface | str, Colour] = {
     Surface.DOOR: (150, 120, 96),
     Surface.WATER: (122, 166, 190),
     Surface.VEGETATION: (124, 154, 98),
+    Surface.PLANT_COVER: (170, 182, 142),
     Surface.BRIDGE: (186, 184, 180),
     Surface.LAND_USE: (201, 208, 178),
     Surface.TRAFFIC_AREA: (190, 188, 186),

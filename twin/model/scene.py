@@ -106,7 +106,7 @@ SURFACE_OF = {
     "TransportSquare": Surface.TRAFFIC_AREA,
     "WaterBody": Surface.WATER,
     "Waterway": Surface.WATER,
-    "PlantCover": Surface.VEGETATION,
+    "PlantCover": Surface.PLANT_COVER,
     "SolitaryVegetationObject": Surface.VEGETATION,
     "LandUse": Surface.LAND_USE,
     "Bridge": Surface.BRIDGE,

@@ -32,6 +32,7 @@ class Surface(IntEnum):
     BRIDGE = 34
     LAND_USE = 35
     OTHER = 36
+    PLANT_COVER = 37
 
 
 CITYJSON_NAMES: dict[Surface, str] = {
