@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from twin.earth import EARTH_RADIUS_M
 from twin.errors import InputError
 from twin.visibility.occluders import HeightField
 from twin.visibility.reference import line_of_sight
-from twin.visibility.sight_sweep import EARTH_RADIUS_M, SightSweep
+from twin.visibility.sight_sweep import SightSweep
 from twin.visibility.tolerances import GRAZE_TOLERANCE_M
 
 JACCARD = 0.99

@@ -14,6 +14,7 @@ from pyproj import CRS, Geod, Proj, Transformer
 
 from tests.study_worlds import FRAME, box, flat, local_grid, scene_of, sun_at, terrain_of
 from tests.tolerances import LIFT_M, SHADOW_AREA_SHARE, SHADOW_TIP_M
+from twin.earth import EARTH_RADIUS_M
 from twin.frame import Frame
 from twin.model.raster import Grid
 from twin.model.results import SunInstant
@@ -22,7 +23,7 @@ from twin.region import Region
 from twin.study.occluders import face_table
 from twin.study.readers import lit
 from twin.study.receptors import Receptors, ground_receptors
-from twin.study.sight import EARTH_RADIUS_M, curvature_drop
+from twin.study.sight import curvature_drop
 from twin.study.sunlight import sunlight
 from twin.study.suns import Day, SunlightSettings
 from twin.study.viewshed import ViewshedSettings, viewshed

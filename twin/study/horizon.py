@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.earth import EARTH_RADIUS_M
 from twin.jit import njit
 from twin.model.arrays import readonly
 from twin.model.raster import Raster
@@ -24,7 +25,6 @@ LEVEL_M = 25.0
 """Distance of their levels [m]."""
 LEVELS_ABOVE_M = 150.0
 """How far above the highest ground of the site the levels go on [m]; higher points take the topmost one."""
-EARTH_RADIUS_M = 6_371_000.0
 METHOD = (
     "horizon of the far terrain, each half degree for points 250 m apart in levels of 25 m, read linearly; "
     "heights lowered by d2 / 2R (no refraction, as the altitude of the sun is true)"

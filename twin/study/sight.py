@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.earth import EARTH_RADIUS_M
 from twin.visibility.caster import Caster
-
-EARTH_RADIUS_M = 6_371_000.0
-"""Mean radius of the earth [m]."""
 
 NEAR_M = 0.01
 """Points nearer to each other than this always see each other [m]: the engine's tolerance at both ends."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.earth import EARTH_RADIUS_M
 from twin.errors import InputError
 from twin.model.raster import Grid
 from twin.model.results import ViewshedResult
@@ -14,7 +15,7 @@ from twin.model.scene import Scene
 from twin.study.occluders import COVERINGS, FaceTable, face_table
 from twin.study.readers import CHUNK, Engine, window_of
 from twin.study.receptors import Receptors, ground_receptors, surface_lift
-from twin.study.sight import EARTH_RADIUS_M, bend_vertices, sees
+from twin.study.sight import bend_vertices, sees
 from twin.study.surface import scene_field
 from twin.study.watch import Progress
 from twin.visibility.caster import Device, make_caster

@@ -16,13 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.earth import EARTH_RADIUS_M
 from twin.errors import InputError
 from twin.jit import njit
 from twin.visibility.occluders import HeightField
 from twin.visibility.tolerances import GRAZE_TOLERANCE_M
 
-EARTH_RADIUS_M = 6_371_000.0
-"""Mean radius of the earth [m]."""
 RAYS_PER_CELL = 2.0
 """Rays for each cell of the farthest row: what a cell reads lies a quarter of a cell aside at most."""
 BAND = 2048

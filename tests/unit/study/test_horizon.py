@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tests.study_worlds import FRAME, sun_at
+from twin.earth import EARTH_RADIUS_M
 from twin.model.raster import Grid, Raster
 from twin.region import Region
-from twin.study.horizon import EARTH_RADIUS_M, FarHorizon, horizon_of
+from twin.study.horizon import FarHorizon, horizon_of
 
 SITE = Region(-500.0, -400.0, 700.0, 500.0)
 
