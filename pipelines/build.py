@@ -99,8 +99,9 @@ def build_step(site: Site, inputs: Inputs) -> Step:
     cache = HashCache.load(site.out / ".steps" / "hashes.json")
     hashes = {str(path): cache.sha256(path) for path in inputs.files()}
     names = {f"{Path(path).name}:{digest[:12]}": digest for path, digest in hashes.items()}
-    if inputs.table is not None:
-        names["class table"] = sha256_json([inputs.table.name, plain(dict(inputs.table.codes))])
+    for name, table in (("class table", inputs.table), ("older class table", inputs.older_table)):
+        if table is not None:
+            names[name] = sha256_json([table.name, plain(dict(table.codes))])
     settings = site.settings.model_dump(mode="json")
     for irrelevant in ("name", "language", "attribution", "timezone", "synthetic"):
         settings["site"].pop(irrelevant)
@@ -223,7 +224,7 @@ def make_buildings(
         parts = map_tasks(build_batch, jobs, workers if len(jobs) > FEW_BATCHES else 1, tick)
     found = [building for part in parts for building in part]
     done = [found[k] for k in np.argsort(order)]
-    done = with_shared_walls(done)
+    done = with_dates(with_shared_walls(done), site, ground)
     return done, [*layer.failures, *(b.failure for b in done if b.failure is not None)]
 
 
@@ -308,6 +309,23 @@ def one_building(footprint: Footprint, xyz: np.ndarray, sampler: TinSampler) -> 
         logging.getLogger("twin").exception("building %s", footprint.id)
         failure = Failure(footprint.id, "internal_error", f"{type(error).__name__}: {error}")
         return Building(footprint.id, footprint.frame, attributes=footprint.attributes, failure=failure)
+
+
+def with_dates(buildings: list[Building], site: Site, ground: gather.Ground) -> list[Building]:
+    """Buildings that know on which day they were flown, where the site says the days."""
+    settings = site.settings.inputs
+    if ground.classified is None or (settings.points_date is None and settings.older_points_date is None):
+        return buildings
+    earlier = ground.classified.reader.earlier
+    out = []
+    for building in buildings:
+        outline = building_footprint(building)
+        old = earlier is not None and outline is not None and earlier.shows(outline)
+        day = settings.older_points_date if old else settings.points_date
+        day = None if outline is None else day
+        dated = {} if day is None else {"source_date": day.isoformat()}
+        out.append(replace(building, attributes={**building.attributes, **dated}))
+    return out
 
 
 def with_shared_walls(buildings: list[Building]) -> list[Building]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from pipelines.campaigns import Earlier
 from pipelines.inputs import Inputs
 from pipelines.site import Site
 from pipelines.workers import map_tasks
@@ -51,6 +52,8 @@ class CloudReader:
         See ``twin.io.las.iter_clouds``.
     noise, ground
         What is left out, and the ground that replaces the vendor's; neither where None.
+    earlier
+        An earlier flight among the files; None where all are of one.
     """
 
     frame: Frame
@@ -61,6 +64,7 @@ class CloudReader:
     grids: str | None
     noise: NoiseFilter | None = None
     ground: GroundModel | None = None
+    earlier: Earlier | None = None
 
     def chunks(self, info: LasInfo) -> Iterable[PointCloud]:
         """The points of one file, chunk by chunk, local space."""
@@ -70,16 +74,18 @@ class CloudReader:
             from twin.io.crs import use_grid_folder
 
             use_grid_folder(Path(self.grids))
+        earlier = self.earlier if self.earlier is not None and info.path in self.earlier.files else None
         clouds = iter_clouds(
             info,
-            self.table,
+            self.table if earlier is None else earlier.table,
             self.frame,
             ref=self.ref,
             extra=self.extra,
             accepted_accuracy_m=self.accepted_accuracy_m,
             chunk=CHUNK,
         )
-        for cloud in clouds:
+        for whole in clouds:
+            cloud = whole if earlier is None else earlier.beyond(whole)
             clean = cloud if self.noise is None else self.noise.kept(cloud)
             yield clean if self.ground is None else self.ground.relabel(clean)
 
@@ -123,6 +129,8 @@ def classify(site: Site, inputs: Inputs, reader: CloudReader, workers: int, tick
     """
     settings, table = site.settings.classify, reader.table
     roofs = table.roof_classes
+    if reader.earlier is not None:
+        roofs |= reader.earlier.table.roof_classes
     if settings.ground == "vendor" and not settings.noise:
         known = {**table.codes, **reader.extra}.values()
         loose = _loose(any(code in known for code in CANOPY_CLASSES))

@@ -67,6 +67,12 @@ class InputSettings(Settings):
     """[inputs]"""
 
     points: list[str] = Field(default_factory=list, description="LAS, LAZ or COPC files or patterns")
+    points_date: dt.date | None = Field(None, description="day of the flight, for the attributes")
+    older_points: list[str] = Field(
+        default_factory=list, description="files of an earlier flight: used where the points do not reach"
+    )
+    older_classes: str | None = Field(None, description="their class table, where it is another one")
+    older_points_date: dt.date | None = Field(None, description="day of the earlier flight")
     points_crs: str | None = Field(
         None, description="CRS of the points, where the files name none or a wrong one"
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.campaigns import Earlier, find_covered
 from pipelines.classify import Classified, CloudReader, classify, reach
 from pipelines.inputs import Inputs, stated_ref
 from pipelines.site import Site
@@ -98,7 +99,11 @@ def from_points(site: Site, inputs: Inputs, grid: Grid, workers: int, tick: Tick
     InputError
         No ground class among the points of the site.
     """
-    done = classify(site, inputs, cloud_reader(site, inputs), workers, tick)
+    reader = cloud_reader(site, inputs)
+    covered = find_covered(reader, grid, inputs, workers, tick)
+    if covered is not None and inputs.older_table is not None:
+        reader = replace(reader, earlier=Earlier(inputs.older, inputs.older_table, covered))
+    done = classify(site, inputs, reader, workers, tick)
     total = SurfaceAccumulator(grid, done.loose)
     task = partial(_accumulate, done, grid)
     for part in map_tasks(task, inputs.clouds, workers, tick):
@@ -123,10 +128,19 @@ def from_points(site: Site, inputs: Inputs, grid: Grid, workers: int, tick: Tick
         None if canopy.is_empty else canopy,
         points=total.points_inside,
         classified=done,
-        notes=[*left_out, *done.notes],
+        notes=[*left_out, *_campaigns(inputs, covered), *done.notes],
         seen=total.seen(),
         bridges=total.bridge_points(),
     )
+
+
+def _campaigns(inputs: Inputs, covered: Raster | None) -> list[str]:
+    if covered is None:
+        return []
+    share = 100.0 * float(covered.values.mean())
+    return [
+        f"two flights: the newer covers {share:.0f} % of the site, {len(inputs.older)} older files fill the rest"
+    ]
 
 
 def _accumulate(done: Classified, grid: Grid, info: LasInfo) -> SurfaceAccumulator | None:

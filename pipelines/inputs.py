@@ -48,6 +48,8 @@ class Inputs:
         Class table of the points, None without points.
     layers
         Files of water and break lines.
+    older, older_table
+        Those of ``clouds`` that an earlier flight gave, and their class table.
     """
 
     frame: Frame
@@ -61,6 +63,13 @@ class Inputs:
     citymodel: Path | None
     notes: tuple[str, ...] = field(default=())
     layers: tuple[Path, ...] = field(default=())
+    older: frozenset[Path] = frozenset()
+    older_table: ClassTable | None = None
+
+    @property
+    def newest(self) -> tuple[LasInfo, ...]:
+        """The clouds of the latest flight."""
+        return tuple(info for info in self.clouds if info.path not in self.older)
 
     def files(self) -> list[Path]:
         """Every input file."""
@@ -136,9 +145,13 @@ def read_inputs(site: Site) -> Inputs:
     if place.grids:
         use_grid_folder(site.path(place.grids))
     paths = expand_points(settings.points, site.folder) if settings.points else []
-    table = None
+    older = [p for p in expand_points(settings.older_points, site.folder) if p not in paths]
+    if older and not paths:
+        raise InputError(f"{site.folder / 'twin.toml'}: key 'inputs.older_points': there are no newer points")
+    table = older_table = None
     if paths:
         table = load_class_table(settings.classes, site.folder)
+        older_table = load_class_table(settings.older_classes or settings.classes, site.folder)
     single = {name: _existing(site, name) for name in ("dtm", "dsm", "citymodel")}
     outlines = _existing(site, "footprints")
     if not paths and single["dtm"] is None and single["citymodel"] is None:
@@ -147,7 +160,7 @@ def read_inputs(site: Site) -> Inputs:
             "[inputs] needs points, dtm (with dsm) or citymodel"
         )
     crs, heights = parse_crs(place.crs, place.heights if place.heights != "unknown" else None)
-    infos = [read_las_info(p) for p in paths]
+    infos = [read_las_info(p) for p in sorted([*paths, *older])]
     world = _world_region(site, infos, single, outlines)
     _check_overlap(site, world, outlines, crs)
     frame = site_frame(place.crs, heights, world)
@@ -173,6 +186,8 @@ def read_inputs(site: Site) -> Inputs:
         single["citymodel"],
         tuple(note for info in infos for note in info.notes),
         _layer_files(site),
+        frozenset(older),
+        older_table,
     )
 
 

@@ -49,7 +49,7 @@ def test_targets_of_a_zone_of_visibility(benchmark) -> None:
     """20 of 200 targets over 8 million cells at eye height, as a zone of theoretical visibility asks."""
     field = valley()
     part = HeightField(field.heights[::2, ::2], 1.0, 1.0, 0.0, 0.0)
-    sweep = SightSweep(part, refraction_k=0.13, threads=2)
+    sweep = SightSweep(part, bend=6.8e-8, threads=2)
     ground = float(part.heights[1400, 1400])
     targets = [(1400.0 + 3.0 * k, -1400.0, ground + 5.0 + 2.0 * k) for k in range(20)]
 

@@ -97,7 +97,7 @@ def test_the_sea_sinks_below_the_horizon() -> None:
     """From 10 m the flat sea ends at sqrt(2 R h / (1 - k))."""
     field = HeightField(np.zeros((3, 2001)), 10.0, 10.0, 0.0, 0.0)
     for k in (0.0, 0.13):
-        seen = SightSweep(field, refraction_k=k).sees((0.0, -10.0, 10.0))[1]
+        seen = SightSweep(field, bend=(1 - k) / (2 * EARTH_RADIUS_M)).sees((0.0, -10.0, 10.0))[1]
         end = np.sqrt(2 * EARTH_RADIUS_M * 10.0 / (1 - k))
         assert abs(10.0 * np.flatnonzero(seen == 1)[-1] - end) < 150.0
         assert (seen[: int(end / 10) - 15] == 1).all()
@@ -153,7 +153,7 @@ def test_impossible_questions_are_refused(eye: tuple[float, float, float], reach
     with pytest.raises(InputError):
         SightSweep(town(), np.zeros((3, 3)))
     with pytest.raises(InputError):
-        SightSweep(town(), refraction_k=1.0)
+        SightSweep(town(), bend=-1.0)
 
 
 def test_grazing_is_seen() -> None:

@@ -23,8 +23,13 @@ def curvature_drop(distance_m: NDArray[np.float64], refraction_k: float) -> NDAr
         Refraction coefficient, the earth's radius over that of the ray; 0.13 is usual in survey, 1/7 in
         viewshed tools.
     """
-    drop: NDArray[np.float64] = (1.0 - refraction_k) * np.asarray(distance_m) ** 2 / (2.0 * EARTH_RADIUS_M)
+    drop: NDArray[np.float64] = bend_of(refraction_k) * np.asarray(distance_m) ** 2
     return drop
+
+
+def bend_of(refraction_k: float) -> float:
+    """How far the ground falls with the square of the distance [1/m]: (1 - k) / (2 R)."""
+    return (1.0 - refraction_k) / (2.0 * EARTH_RADIUS_M)
 
 
 def bend_vertices(

@@ -15,7 +15,7 @@ from twin.model.scene import Scene
 from twin.study.occluders import COVERINGS, FaceTable, face_table
 from twin.study.readers import CHUNK, Engine, window_of
 from twin.study.receptors import Receptors, ground_receptors, surface_lift
-from twin.study.sight import bend_vertices, sees
+from twin.study.sight import bend_of, bend_vertices, sees
 from twin.study.surface import scene_field
 from twin.study.watch import Progress
 from twin.visibility.caster import Device, make_caster
@@ -194,8 +194,8 @@ def _by_sweeps(
     rows, cols = window_of(targets.grid, whole)
     feet = np.full(whole.shape, np.nan)
     feet[rows, cols] = targets.raster(targets.z - max(settings.target_height_m, surface_lift(table))).values
-    bend = settings.refraction_k if settings.curvature else None
-    sweep = SightSweep(field, feet, refraction_k=bend, threads=where[1])
+    bend = bend_of(settings.refraction_k) if settings.curvature else 0.0
+    sweep = SightSweep(field, feet, bend=bend, threads=where[1])
     asked = np.float32(max(settings.target_height_m, surface_lift(table)))
     count = np.zeros(len(targets), dtype=np.int32)
     least = np.full(len(targets), np.inf, dtype=np.float32)

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.earth import EARTH_RADIUS_M
 from twin.errors import InputError
 from twin.jit import njit
 from twin.visibility.occluders import HeightField
@@ -41,8 +40,9 @@ class SightSweep:
     ground
         (rows, cols) feet of the targets over the cell centres [m], NaN where none is asked; the field where None.
         Below the field they stand in the dark of the cells towards the observer, never of their own.
-    refraction_k
-        Refraction coefficient of the drop (1 - k) d^2 / (2 R); None for a flat earth.
+    bend
+        How far the ground falls with the square of the distance [1/m]: (1 - k) / (2 R) for a refraction coefficient k,
+        0 for a flat earth.
     threads
         Threads; the result does not depend on them.
 
@@ -57,15 +57,15 @@ class SightSweep:
         field: HeightField,
         ground: NDArray[np.floating] | None = None,
         *,
-        refraction_k: float | None = None,
+        bend: float = 0.0,
         threads: int = 1,
     ) -> None:
         if threads < 1:
             raise InputError(f"threads count from 1; got {threads}")
         if ground is not None and ground.shape != field.shape:
             raise InputError(f"a ground of {ground.shape} cells does not fit a field of {field.shape}")
-        if refraction_k is not None and not 0 <= refraction_k < 1:
-            raise InputError(f"a refraction coefficient lies in 0 to 1; got {refraction_k}")
+        if not (np.isfinite(bend) and bend >= 0):
+            raise InputError(f"the ground falls by a number from 0 on; got {bend}")
         self.field = field
         known = field.heights[np.isfinite(field.heights)]
         # Heights near zero keep their millimetres in 32 bits.
@@ -73,7 +73,7 @@ class SightSweep:
         heights = (field.heights - self._level).astype(np.float32)
         feet = heights if ground is None else (np.asarray(ground) - self._level).astype(np.float32)
         self._surfaces = [(heights, feet), (np.ascontiguousarray(heights.T), np.ascontiguousarray(feet.T))]
-        self._bend = 0.0 if refraction_k is None else (1.0 - refraction_k) / (2.0 * EARTH_RADIUS_M)
+        self._bend = bend
         self._threads = threads
 
     def lowest_seen(self, eye: tuple[float, float, float], reach_m: float = math.inf) -> NDArray[np.float32]:
