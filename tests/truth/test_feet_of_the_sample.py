@@ -47,3 +47,9 @@ def test_no_gap_between_buildings_and_terrain(demo_site: Path) -> None:
         f"largest gap {worst:.3f} m, ground under buildings up to {100 * steepest:.0f} %, {count} gaps > 0.1 m"
     )
     assert count == 0 and steepest > 0.05
+
+
+def test_the_whole_model_is_valid(demo_site: Path, twin) -> None:
+    """Buildings, terrain, trees, woods, water and bridge, as they lie in the file."""
+    ended = twin("validate", demo_site / "out" / "model" / "city.city.jsonl")
+    assert ended.code == 0, ended.text

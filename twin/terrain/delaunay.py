@@ -23,6 +23,9 @@ STEP_M = 0.0001
 _CIRCLE_ERROR = 1.2e-15
 """Relative error of the circle test in float64, ``(10 + 96 eps) eps`` by Shewchuk (1997)."""
 
+CLOSE = 15
+"""Points no farther apart than so many steps are one: 1.5 mm, above the 1 mm that validators forgive."""
+
 NO_EDGE = -1
 
 
@@ -219,17 +222,24 @@ def _cut_edge(net: Net, t: int, k: int, p: int, touched: NDArray[np.int64]) -> i
 
 
 @njit
+def _is_at(net: Net, v: int, x: int, y: int) -> bool:
+    """Whether a place is that of vertex v."""
+    dx, dy = net.x[v] - x, net.y[v] - y
+    return bool(dx * dx + dy * dy <= CLOSE * CLOSE)
+
+
+@njit
 def insert(net: Net, t: int, p: int, touched: NDArray[np.int64]) -> int:
     """Put vertex p, which lies in the closed triangle t, into the net; list the triangles around it.
 
-    Returns their number, or 0 where p falls on a corner of t. ``touched`` needs room for every triangle that
-    can lie around a vertex; where it is full, flipping stops: valid, if no longer Delaunay.
+    Returns their number, or 0 where p falls on a corner of t or beside it (``CLOSE``). ``touched`` needs room for
+    every triangle that can lie around a vertex; where it is full, flipping stops: valid, if no longer Delaunay.
     """
     px, py = net.x[p], net.y[p]
     on = NO_EDGE
     for k in range(3):
         v = net.corner[t, k]
-        if net.x[v] == px and net.y[v] == py:
+        if _is_at(net, v, px, py):
             return 0
         if turn(net, v, net.corner[t, (k + 1) % 3], px, py) == 0:
             on = k
@@ -292,8 +302,9 @@ def add_points(
             continue
         for k in range(3):
             v = net.corner[t, k]
-            if net.x[v] == x[i] and net.y[v] == y[i]:
+            if _is_at(net, v, x[i], y[i]):
                 number[i] = v
+                break
 
 
 @njit

@@ -7,6 +7,7 @@ import pytest
 import shapely
 from shapely.affinity import rotate
 
+from tests.building_worlds import CENTRE, FRAME
 from tests.tolerances import TIN_PLANE_M
 from twin.errors import InputError
 from twin.model.mesh import TriangleMesh
@@ -213,3 +214,16 @@ def test_impossible_wishes_are_named(frame):
         simplify(raster_of(frame, bowl, 1, 10), 0.1)
     with pytest.raises(InputError, match="fill the voids"):
         simplify(Raster(dtm.grid, np.full((10, 10), np.nan)), 0.1)
+
+
+def test_outlines_half_a_millimetre_apart_share_their_vertices():
+    grid = Grid(FRAME, CENTRE[0] - 10, CENTRE[1] + 10, 0.5, 40, 40)
+    x, y = np.meshgrid(grid.x_centres(), grid.y_centres())
+    dtm = Raster(grid, (60 + 0.1 * x + 0.3 * np.sin(y)).astype(np.float32))
+    east, north = CENTRE
+    one = shapely.box(east - 4, north - 3, east + 1, north + 4)
+    other = shapely.box(east + 1.0005, north - 3.0004, east + 5, north + 4.0003)
+    mesh, error = simplify(dtm, 0.05, [one, other])
+    sides = np.concatenate([mesh.faces[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0))])
+    length = np.linalg.norm(np.diff(mesh.vertices[sides], axis=1)[:, 0], axis=1)
+    assert length.min() > 0.001 and error <= 0.05
