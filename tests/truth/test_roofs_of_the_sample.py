@@ -121,3 +121,39 @@ def test_large_planes_are_found_and_no_others(built) -> None:
         precision += hits(made, truth)
     print(f"planes >= 10 m2: recall {recall[0] / recall[1]:.3f}, precision {precision[0] / precision[1]:.3f}")
     assert recall[0] / recall[1] >= 0.95 and precision[0] / precision[1] >= 0.95
+
+
+def top_of(planes, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Highest of some plane pieces over points (n,), minus infinity beside them."""
+    z = np.full(len(xy), -np.inf)
+    for polygon, (a, b, c) in planes:
+        on = shapely.contains_xy(polygon, xy[:, 0], xy[:, 1])
+        z[on] = np.maximum(z[on], a * xy[on, 0] + b * xy[on, 1] + c)
+    return z
+
+
+def plane_pieces(building: Building):
+    """Roof faces as polygons and planes z = a x + b y + c."""
+    solid = building.geometries[-1]
+    for k, (polygon, normal) in zip(
+        np.flatnonzero(solid.semantics == Surface.ROOF), faces(building), strict=True
+    ):
+        corner = solid.vertices[solid.surfaces[k][0][0]]
+        a, b = -normal[0] / normal[2], -normal[1] / normal[2]
+        yield polygon, (a, b, corner[2] - a * corner[0] - b * corner[1])
+
+
+def test_solids_share_their_space_with_the_true_ones(built) -> None:
+    """3D intersection over union above the true ground, in columns of 0.25 m."""
+    shares = []
+    for town, b, m in built:
+        if m.failure is not None or b.outline.area <= 20.0:
+            continue
+        west, south, east, north = b.outline.buffer(0.5).bounds
+        x, y = np.meshgrid(np.arange(west, east, 0.25), np.arange(south, north, 0.25))
+        xy = np.column_stack([x.ravel(), y.ravel()])
+        ground = town.valley.heights(xy[:, 0], xy[:, 1])
+        ours, true = (np.maximum(top_of(p, xy) - ground, 0.0) for p in (plane_pieces(m), roof_planes(b)))
+        shares.append(np.minimum(ours, true).sum() / np.maximum(ours, true).sum())
+    print(f"3D IoU: median {np.median(shares):.3f}, p5 {np.percentile(shares, 5):.3f}")
+    assert np.median(shares) >= 0.96
