@@ -87,4 +87,5 @@ def residual_legend(language: str) -> Legend:
     limits = RESIDUALS.limits
     labels = [f"{number(a, 1, language)} - {number(b, 1, language)}" for a, b in itertools.pairwise(limits)]
     labels.append(f"> {number(limits[-1], 1, language)}")
-    return Legend(word("roof_rmse", language), tuple(zip(RESIDUALS.colours, labels, strict=True)))
+    known = zip(RESIDUALS.colours, labels, strict=True)
+    return Legend(word("roof_rmse", language), (*known, (UNKNOWN, word("not_known", language))))

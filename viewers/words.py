@@ -81,6 +81,7 @@ WORDS: dict[str, tuple[str, str]] = {
         ", écart p95 {} min par jour (mesuré à 0,5 m)",
         ", error p95 {} min a day (measured at 0.5 m)",
     ),
+    "not_known": ("inconnu", "not known"),
     "roof_rmse": ("Écart des points aux toits, RMSE [m]", "Distance of points to roofs, RMSE [m]"),
     "eye": ("Œil", "Eye"),
     "above_ground": ("au-dessus du sol", "above ground"),
