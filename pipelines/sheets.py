@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class SheetContext:
     device: str
     study_id: str
     settings: StudySettings
+    areas: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def language(self) -> str:
@@ -61,10 +62,23 @@ class Sheet:
     info: SheetInfo
 
 
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Sheets that are frames of a moving picture and no plates: their names, and where they lie meanwhile."""
+
+    names: frozenset[str]
+    folder: Path
+
+
 def write_sheets(
-    context: SheetContext, comparison: Comparison, folder: Path, tick: Ticker, workers: int = 1
+    context: SheetContext,
+    comparison: Comparison,
+    folder: Path,
+    tick: Ticker,
+    workers: int = 1,
+    frames: Frames | None = None,
 ) -> list[Path]:
-    """Write all sheets of a comparison; gives the files."""
+    """Write all sheets of a comparison; gives the files, without frames."""
     grid = _any_raster(comparison).grid
     base = base_map(context, grid)
     sheets = sun_sheets(context, comparison) if isinstance(comparison.existing, SunlightResult) else []
@@ -72,11 +86,15 @@ def write_sheets(
         sheets = sight_sheets(context, comparison)
     if isinstance(comparison.existing, SkyResult):
         sheets = sky_sheets(context, comparison)
-    draw = partial(_draw, folder, base)
+    draw = partial(_draw, folder, frames, base)
     return [path for files in map_tasks(draw, sheets, workers, tick) for path in files]
 
 
-def _draw(folder: Path, base: BaseMap, sheet: Sheet) -> list[Path]:
+def _draw(folder: Path, frames: Frames | None, base: BaseMap, sheet: Sheet) -> list[Path]:
+    if frames is not None and sheet.name in frames.names:
+        stem = frames.folder / sheet.name
+        write_sheet(stem, sheet.panels, base, sheet.legend, sheet.info, pdf=False)
+        return []
     return write_sheet(folder / sheet.name, sheet.panels, base, sheet.legend, sheet.info)
 
 
@@ -104,6 +122,7 @@ def base_map(context: SheetContext, grid: Any) -> BaseMap:
         _outlines(gone),
         _outlines(scene.proposed),
         observers,
+        tuple(context.areas.items()),
     )
 
 
@@ -183,12 +202,18 @@ def _hours_sheets(
         loss = f"{context.say(said)}: {number(lost, 0, language)} m²"
         legend = Legend(
             f"{context.say('change_of_hours')}, {context.say('change_unit')}",
-            _change_entries(context, change),
+            (*_change_entries(context, change), *_one_state(context, old, new)),
         )
         panel = Panel(f"{context.say('difference')}: {context.scene.scenario}", image, new.grid, True)
         info = _info(context, title, f"{context.say('change_of_hours')}, {day}", (*lines, loss), words)
         sheets.append(Sheet(f"difference-{date}", (panel,), legend, info))
     return sheets
+
+
+def _one_state(context: SheetContext, old: Raster, new: Raster) -> tuple[tuple[palette.Colour, str], ...]:
+    """The legend of cells that have a value in one state only, where there are any."""
+    some = (np.isfinite(old.values) != np.isfinite(new.values)).any()
+    return ((palette.ONE_STATE, context.say("one_state")),) if some else ()
 
 
 def _hours(value: Any, language: str) -> str:
@@ -320,7 +345,8 @@ def sky_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
                 new.grid,
                 True,
             )
-            legend = Legend(f"{kind}, {context.say('sky_change_unit')}", _change_entries(context, change, ""))
+            entries = [*_change_entries(context, change, ""), *_one_state(context, old, new)]
+            legend = Legend(f"{kind}, {context.say('sky_change_unit')}", tuple(entries))
             info = _info(context, title, f"{context.say('sky_change')}: {kind}", tuple(lines), words)
             sheets.append(Sheet(f"difference-{name.replace('_', '-')}", (panel,), legend, info))
     return sheets
@@ -362,7 +388,7 @@ def instant_name(sun: SunInstant) -> str:
     return f"sun-{sun.utc:%Y-%m-%dT%H%MZ}"
 
 
-def write_animations(comparison: Comparison, folder: Path, form: Form) -> list[Path]:
+def write_animations(comparison: Comparison, folder: Path, frames: Frames, form: Form) -> list[Path]:
     """The sheets of each day's instants one after another, one file for each day."""
     result = comparison.existing
     if not isinstance(result, SunlightResult):
@@ -373,10 +399,14 @@ def write_animations(comparison: Comparison, folder: Path, form: Form) -> list[P
     return [
         write_animation(
             folder / f"shadows-{date}.{form}",
-            [folder / f"{instant_name(sun)}.png" for sun in sorted(suns, key=lambda sun: sun.utc)],
+            [_frame(folder, frames, instant_name(sun)) for sun in sorted(suns, key=lambda sun: sun.utc)],
         )
         for date, suns in days.items()
     ]
+
+
+def _frame(folder: Path, frames: Frames, name: str) -> Path:
+    return (frames.folder if name in frames.names else folder) / f"{name}.png"
 
 
 def shadow_image(old: NDArray[Any], new: NDArray[Any] | None) -> NDArray[np.uint8]:

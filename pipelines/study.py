@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,7 +45,7 @@ from twin.study.change import proposed_sun
 from twin.study.compare import Comparison, compare, sky_table, sunlight_table, viewshed_table
 from twin.study.sky import SkySettings, sky_on_ground
 from twin.study.sunlight import GroundSun
-from twin.study.suns import SunlightSettings, spans_of
+from twin.study.suns import SunlightSettings, plate_instants, spans_of
 from twin.study.viewshed import ViewshedSettings, viewshed
 from twin.study.watch import Progress
 from twin.terrain.sampler import TinSampler
@@ -325,9 +326,12 @@ def write_study(
     existing, proposed = run.base.scene.hash, scene.hash
     scenes = {"existing": existing, "proposed": proposed, "difference": f"{proposed} - {existing}"}
     files: list[Path] = []
+    frames = frames_only(run, settings)
     for state in STATES:
         tags = {"TWIN_STEP": made.key, "TWIN_SCENE": scenes[state], "TWIN_DEVICE": run.device.label}
         for name, (raster, unit, text) in rasters_of(comparison, state).items():
+            if name in frames:
+                continue
             path = folder / state / f"{name}.tif"
             write_cog(path, raster, tags=tags, description=text, unit=unit)
             files.append(path)
@@ -337,10 +341,14 @@ def write_study(
     files.append(table)
     if by_area is not None:
         files.extend(write_areas(folder, by_area, scene.frame))
-    context = sheets.SheetContext(run.site, run.base, scene, run.device.label, study_id, settings)
-    files.extend(sheets.write_sheets(context, comparison, folder / "plates", tick, run.threads))
-    if isinstance(settings, SunlightStudySettings) and settings.animation != "none":
-        files.extend(sheets.write_animations(comparison, folder / "plates", settings.animation))
+    outlines = {} if by_area is None else by_area.areas.outlines
+    context = sheets.SheetContext(run.site, run.base, scene, run.device.label, study_id, settings, outlines)
+    plates = folder / "plates"
+    with tempfile.TemporaryDirectory() as temporary:
+        film = sheets.Frames(frames, Path(temporary))
+        files.extend(sheets.write_sheets(context, comparison, plates, tick, run.threads, film))
+        if isinstance(settings, SunlightStudySettings) and settings.animation != "none":
+            files.extend(sheets.write_animations(comparison, plates, film, settings.animation))
     manifest = folder / "manifest.json"
     record = manifest_of(run, study_id, settings, scene, comparison, made, files)
     if by_area is not None:
@@ -352,6 +360,17 @@ def write_study(
         }
     write_json(manifest, record)
     return [*files, manifest]
+
+
+def frames_only(run: StudyRun, settings: StudySettings) -> frozenset[str]:
+    """Names of the instants that a moving picture asks for and no plate."""
+    if not isinstance(settings, SunlightStudySettings) or settings.animation == "none":
+        return frozenset()
+    asked = sunlight_settings(run.site, settings)
+    frame = run.base.scene.frame
+    every = {sheets.instant_name(sun) for sun in plate_instants(frame, asked)}
+    plates = {sheets.instant_name(sun) for sun in plate_instants(frame, replace(asked, plates_every_min=0.0))}
+    return frozenset(every - plates)
 
 
 def rule_words(settings: StudySettings) -> dict[str, Any]:

@@ -157,6 +157,8 @@ NEW_SHADE: Colour = (204, 76, 2)
 """Shadow that a proposal adds."""
 GONE_SHADE: Colour = (65, 160, 175)
 """Shadow that goes with what is removed."""
+ONE_STATE: Colour = (214, 214, 214)
+"""Ground that has a value before or after, not both: the relief shows there."""
 FREED_SHADE: Colour = (186, 168, 148)
 """Shadow on ground that only demolition lays open: no shadow was added there."""
 SEEN: Colour = (244, 208, 63)

@@ -32,6 +32,8 @@ MM_PER_POINT = 25.4 / 72
 LINES = 6
 """Most lines of one text in the column."""
 INK = "#28282c"
+AREA_LINE: dict[str, Any] = {"edgecolor": "#1b6b3a", "linewidth": 1.0, "linestyle": (0, (4, 1.5))}
+"""Outlines of the areas that a study names."""
 RULES: dict[Any, Any] = {
     "font.size": 8,
     "text.color": INK,
@@ -69,6 +71,7 @@ class BaseMap:
     removed: tuple[Any, ...] = ()
     proposed: tuple[Any, ...] = ()
     observers: tuple[tuple[float, float], ...] = ()
+    areas: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +138,9 @@ def fitting_scale(region: Region, width_mm: float, height_mm: float) -> int:
 
 
 def write_sheet(
-    stem: Path, panels: Sequence[Panel], base: BaseMap, legend: Legend, info: SheetInfo
+    stem: Path, panels: Sequence[Panel], base: BaseMap, legend: Legend, info: SheetInfo, *, pdf: bool = True
 ) -> list[Path]:
-    """Write ``stem.png`` and ``stem.pdf``; the same sheet gives the same bytes.
+    """Write ``stem.png`` and, unless ``pdf`` is off, ``stem.pdf``; the same sheet gives the same bytes.
 
     Parameters
     ----------
@@ -160,13 +163,15 @@ def write_sheet(
         FigureCanvasAgg(figure)
         scale = _maps(figure, panels, base, info)
         _column(figure, legend, info, scale, base)
-        png, pdf = stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".pdf")
-        with writing(png) as temporary:
+        files = [stem.with_name(stem.name + ".png")]
+        with writing(files[0]) as temporary:
             figure.savefig(temporary, dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
-        about = {"Creator": info.software, "Producer": None, "CreationDate": None, "Title": info.title}
-        with writing(pdf) as temporary:
-            figure.savefig(temporary, format="pdf", dpi=DPI, metadata=about)
-    return [png, pdf]
+        if pdf:
+            files.append(stem.with_name(stem.name + ".pdf"))
+            about = {"Creator": info.software, "Producer": None, "CreationDate": None, "Title": info.title}
+            with writing(files[1]) as temporary:
+                figure.savefig(temporary, format="pdf", dpi=DPI, metadata=about)
+    return files
 
 
 def _axes(figure: Any, left: float, bottom: float, width: float, height: float) -> Any:
@@ -238,11 +243,26 @@ def _draw_map(axes: Any, panel: Panel, base: BaseMap) -> None:
             zorder=4,
         )
         _outlines(axes, base.proposed, facecolor=(1, 1, 1, 0.75), edgecolor=line, linewidth=1.2, zorder=5)
+    _outlines(axes, [shape for _, shape in base.areas], **AREA_LINE, facecolor="none", zorder=6)
+    for name, shape in base.areas:
+        _area_name(axes, name, shape)
     size = 7 if len(base.observers) == 1 else 4
     for place in base.observers:
         axes.plot(*place, marker="o", markersize=size, markerfacecolor="white", markeredgecolor=INK, zorder=6)
         axes.plot(*place, marker=".", markersize=0.7 * size, color=INK, zorder=7)
     axes.set_autoscale_on(False)
+
+
+def _area_name(axes: Any, name: str, shape: Any) -> None:
+    """The name of an area within it, on a light ground."""
+    from matplotlib import patheffects
+
+    place = shape.representative_point()
+    halo = [patheffects.withStroke(linewidth=1.6, foreground="white")]
+    axes.text(
+        place.x, place.y, name[:40], fontsize=5.5, ha="center", va="center", color=AREA_LINE["edgecolor"],
+        path_effects=halo, zorder=8, clip_on=True,
+    )  # fmt: skip
 
 
 def _outlines(axes: Any, shapes: Sequence[Any], **style: Any) -> None:
@@ -374,6 +394,7 @@ def _legend(axes: Any, y: float, legend: Legend, info: SheetInfo, base: BaseMap)
     marks.append(
         (base.removed, "removed_building", {"facecolor": "none", "edgecolor": line, "linestyle": (0, (3, 2))})
     )
+    marks.append((base.areas, "named_area", {"facecolor": "none", **AREA_LINE}))
     for shown, key, style in marks:
         if shown:
             axes.add_patch(Rectangle((0, y), 8, 4, **style))

@@ -81,6 +81,8 @@ WORDS: dict[str, tuple[str, str]] = {
         ", écart p95 {} min par jour (mesuré à 0,5 m)",
         ", error p95 {} min a day (measured at 0.5 m)",
     ),
+    "one_state": ("bâti avant ou après : sans comparaison", "built before or after: not compared"),
+    "named_area": ("zone nommée", "named area"),
     "not_known": ("inconnu", "not known"),
     "roof_rmse": ("Écart des points aux toits, RMSE [m]", "Distance of points to roofs, RMSE [m]"),
     "eye": ("Œil", "Eye"),
