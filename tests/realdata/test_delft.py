@@ -30,9 +30,19 @@ def delft(test_data: Path, tmp_path_factory: pytest.TempPathFactory, twin: Twin)
         *("--timezone", "Europe/Amsterdam"),
     )
     assert made.code == 0, made.text
+    lighter(site)
     done = twin("run", site)
     assert done.code == 0, done.text
     return site
+
+
+def lighter(site: Path) -> None:
+    """One plate of shadows a day, small pictures."""
+    study, views = site / "studies" / "sun.toml", site / "views.toml"
+    text = study.read_text(encoding="utf-8")
+    study.write_text(text.replace("[9.0, 12.0, 15.0]", "[12.0]"), encoding="utf-8")
+    text = views.read_text(encoding="utf-8")
+    views.write_text(text.replace("hfov_deg = ", "width = 480\nheight = 270\nhfov_deg = "), encoding="utf-8")
 
 
 def model(site: Path):
