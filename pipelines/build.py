@@ -320,9 +320,11 @@ def with_dates(buildings: list[Building], site: Site, ground: gather.Ground) -> 
     out = []
     for building in buildings:
         outline = building_footprint(building)
-        old = earlier is not None and outline is not None and earlier.shows(outline)
+        if outline is None:
+            out.append(building)
+            continue
+        old = earlier is not None and earlier.shows(outline)
         day = settings.older_points_date if old else settings.points_date
-        day = None if outline is None else day
         dated = {} if day is None else {"source_date": day.isoformat()}
         out.append(replace(building, attributes={**building.attributes, **dated}))
     return out

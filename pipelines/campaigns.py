@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import shapely
@@ -18,10 +19,8 @@ from twin.io.las import LasInfo
 from twin.model.pointcloud import PointCloud
 from twin.model.raster import Grid, Raster
 
-if TYPE_CHECKING:
-    from pipelines.classify import CloudReader
-    from pipelines.inputs import Inputs
-
+Read = Callable[[LasInfo], Iterable[PointCloud]]
+"""Gives the points of a file, chunk by chunk."""
 CELL_M = 5.0
 """Cell in which a flight covers the ground or does not [m]."""
 CLOSED_CELLS = 2
@@ -61,24 +60,28 @@ class Earlier:
         return bool(_within(self.covered, inside).mean() < 0.5)
 
 
+def _cells(
+    grid: Grid, xy: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Which points (n,) lie in the grid, and the rows and columns of those."""
+    rows, cols = grid.rows_cols(xy[:, 0], xy[:, 1])
+    fits = (rows >= 0) & (rows < grid.rows) & (cols >= 0) & (cols < grid.cols)
+    return fits, rows[fits], cols[fits]
+
+
 def _within(covered: Raster, xy: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which points (n,) lie in cells that are marked."""
-    grid = covered.grid
-    rows = np.floor((grid.north - xy[:, 1]) / grid.cell_size).astype(np.int64)
-    cols = np.floor((xy[:, 0] - grid.west) / grid.cell_size).astype(np.int64)
-    fits = (rows >= 0) & (rows < grid.rows) & (cols >= 0) & (cols < grid.cols)
     found = np.zeros(len(xy), dtype=bool)
-    found[fits] = covered.values[rows[fits], cols[fits]] > 0
+    fits, rows, cols = _cells(covered.grid, xy)
+    found[fits] = covered.values[rows, cols] > 0
     return found
 
 
-def find_covered(reader: CloudReader, grid: Grid, inputs: Inputs, workers: int, tick: Any) -> Raster | None:
-    """Cells that the newer flight covers; None where there is one flight only."""
-    if not inputs.older:
-        return None
+def find_covered(read: Read, newest: Sequence[LasInfo], grid: Grid, workers: int, tick: Any) -> Raster:
+    """Cells of ``CELL_M`` over a grid that the files of the newer flight cover, 1 or 0."""
     cells = Grid.over(grid.frame, grid.region, CELL_M)
     hit = np.zeros(cells.shape, dtype=bool)
-    for part in map_tasks(partial(_hit, reader, cells), list(inputs.newest), workers, tick):
+    for part in map_tasks(partial(_hit, read, cells), newest, workers, tick):
         hit |= part
     # The border is not eaten: what lies beyond the site counts as covered while gaps are closed.
     wide = np.pad(hit, CLOSED_CELLS, mode="edge")
@@ -87,11 +90,9 @@ def find_covered(reader: CloudReader, grid: Grid, inputs: Inputs, workers: int, 
     return Raster(cells, inner.astype(np.float32))
 
 
-def _hit(reader: CloudReader, cells: Grid, info: LasInfo) -> NDArray[np.bool_]:
+def _hit(read: Read, cells: Grid, info: LasInfo) -> NDArray[np.bool_]:
     hit = np.zeros(cells.shape, dtype=bool)
-    for cloud in reader.chunks(info):
-        rows = np.floor((cells.north - cloud.xyz[:, 1]) / cells.cell_size).astype(np.int64)
-        cols = np.floor((cloud.xyz[:, 0] - cells.west) / cells.cell_size).astype(np.int64)
-        fits = (rows >= 0) & (rows < cells.rows) & (cols >= 0) & (cols < cells.cols)
-        hit[rows[fits], cols[fits]] = True
+    for cloud in read(info):
+        _, rows, cols = _cells(cells, cloud.xyz)
+        hit[rows, cols] = True
     return hit

@@ -100,8 +100,9 @@ def from_points(site: Site, inputs: Inputs, grid: Grid, workers: int, tick: Tick
         No ground class among the points of the site.
     """
     reader = cloud_reader(site, inputs)
-    covered = find_covered(reader, grid, inputs, workers, tick)
-    if covered is not None and inputs.older_table is not None:
+    covered = None
+    if inputs.older and inputs.older_table is not None:
+        covered = find_covered(reader.chunks, inputs.newest, grid, workers, tick)
         reader = replace(reader, earlier=Earlier(inputs.older, inputs.older_table, covered))
     done = classify(site, inputs, reader, workers, tick)
     total = SurfaceAccumulator(grid, done.loose)

@@ -99,15 +99,15 @@ def check_means(run: StudyRun, settings: StudySettings) -> None:
     """
     if isinstance(settings, SunlightStudySettings) and settings.animation == "mp4":
         find_ffmpeg()
-    key = "dates"
+    key = ""
     try:
         if isinstance(settings, SunlightStudySettings | FacesStudySettings):
             spans_of(sun_days(run.site, settings), run.base.scene.frame)
         if isinstance(settings, FacesStudySettings):
-            key = "irradiation"
+            key = "key 'irradiation': "
             weather_of(run, settings)
     except InputError as error:
-        raise InputError(f"{run.file}: key {key!r}: {error}") from None
+        raise InputError(f"{run.file}: {key}{error}") from None
 
 
 def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Path]:
@@ -137,6 +137,10 @@ def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Pat
         with run.reporter.step(title) as tick:
             keeper = Keeper(run.site.out / "studies" / ".unfinished", tick)
             comparison = solve(run, settings, scene, known, keeper)
+        if isinstance(settings, SunlightStudySettings):
+            for day in sunless_days(comparison):
+                limit = f"{settings.min_altitude_deg:g} degrees"
+                run.reporter.warn(f"{run.file}: {day}: the sun never stands above {limit}, all hours are 0")
         if areas is not None and isinstance(settings, SunlightStudySettings) and settings.areas is not None:
             by_area = judge(areas, settings.areas, comparison, known.covers)
             for name in partly_studied(by_area):
@@ -148,6 +152,14 @@ def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Pat
         mark_done(run.site.out, made, files)
         keeper.drop()
     return folders
+
+
+def sunless_days(comparison: Comparison) -> list[str]:
+    """Days and periods in which no sun counts: polar night, or a least altitude that the sun never reaches."""
+    result = comparison.existing
+    if not isinstance(result, SunlightResult):
+        return []
+    return [name for name, day in result.method["days"].items() if not float(day["longest_h"]) > 0]
 
 
 def _left_over(folder: Path) -> set[Path]:

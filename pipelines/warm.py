@@ -9,17 +9,17 @@ from pathlib import Path
 
 from twin.jit import cache_folder
 
-LAST = "crossing.contacts"
-"""One of the kernels: where it is kept, all are."""
+LAST = "quality._distances"
+"""The kernel that is compiled last: where it is kept, all are."""
 CODE = "from pipelines.warm import compile_kernels; compile_kernels()"
 
 
 def start() -> subprocess.Popen[bytes] | None:
     """Begin to compile the kernels of buildings in a process of its own; None where they are compiled."""
-    import twin.validation
+    import twin.buildings
 
     elsewhere = os.environ.get("NUMBA_CACHE_DIR")
-    kept = Path(elsewhere) if elsewhere else Path(twin.validation.__path__[0]) / "__pycache__"
+    kept = Path(elsewhere) if elsewhere else Path(twin.buildings.__path__[0]) / "__pycache__"
     if cache_folder() is not None or any(kept.rglob(f"{LAST}*.nbi")):
         return None
     return subprocess.Popen(

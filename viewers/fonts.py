@@ -52,7 +52,7 @@ def sheet_families() -> tuple[str, ...]:
             if not path.exists():
                 _slim(font_file(bold), path)
             font_manager.fontManager.addfont(path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # a font file that FreeType cannot read is a RuntimeError
         logging.getLogger(__name__).info("sheets are set in the full font: %s", error)
         return ("DejaVu Sans",)
     return (SLIM, "DejaVu Sans")

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.model.objects import Building, best_geometry
-from twin.model.scene import Scene
+from twin.model.scene import Scene, building_meshes
 from twin.model.surface import Surface
-from twin.model.triangulate import triangulate_surface
 from twin.study.picture import CELL_LIFT_M, Cells
 from viewers.palette import Colour, Ramp
 from viewers.plate import Legend
@@ -49,37 +48,22 @@ def roof_cells(scene: Scene, lod: str | None) -> Cells:
     """The roofs of existing buildings as cells in the colour of their RMSE; grey where it is not known."""
     key = "rmse_m" if lod is None else f"rmse_lod{lod.replace('.', '')}_m"
     vertices: list[NDArray[np.float64]] = []
-    faces: list[NDArray[np.int64]] = []
     objects: list[str] = []
     values: list[float] = []
-    count = 0
     for building in scene.buildings:
-        geometry = best_geometry(building)
-        if geometry is None:
-            continue
         value = building.attributes.get(key)
-        for rings, code in zip(geometry.surfaces, geometry.semantics, strict=True):
-            if code != Surface.ROOF:
-                continue
-            cut = triangulate_surface(geometry.vertices, rings)
-            corners = geometry.vertices[cut]
+        for mesh in building_meshes(building):
+            corners = mesh.vertices[mesh.faces[mesh.semantics == Surface.ROOF]]
             normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
             normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
             vertices.append((corners + CELL_LIFT_M * normals[:, None]).reshape(-1, 3))
-            faces.append(np.arange(count, count + 3 * len(cut)).reshape(-1, 3))
-            count += 3 * len(cut)
-            objects += [building.id] * len(cut)
-            values += [np.nan if value is None else float(value)] * len(cut)
+            objects += [building.id] * len(corners)
+            values += [np.nan if value is None else float(value)] * len(corners)
     rmse = np.array(values)
     colours = RESIDUALS.paint(rmse)[:, :3].astype(np.int64)
     colours[np.isnan(rmse)] = UNKNOWN
-    empty = np.empty((0, 3))
-    return Cells(
-        np.concatenate(vertices) if vertices else empty,
-        np.concatenate(faces) if faces else empty.astype(np.int64),
-        objects,
-        colours,
-    )
+    points = np.concatenate([np.empty((0, 3)), *vertices])
+    return Cells(points, np.arange(len(points)).reshape(-1, 3), objects, colours)
 
 
 def residual_legend(language: str) -> Legend:

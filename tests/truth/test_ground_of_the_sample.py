@@ -36,6 +36,9 @@ from twin.visibility.caster import choose_device, make_caster
 
 SEEDS = (411, 512, 613)
 """Towns that were not looked at while tuning, but for the first."""
+QUAY_M = {411: 2.0, 512: 2.5, 613: 2.0}
+"""How far from the quay wall ground may be off, 95 of 100 cells [m]: the second town's wall is smeared farther than the
+2 m that the others keep."""
 HELD_OUT = 0.05
 
 
@@ -143,12 +146,12 @@ def test_the_quay_wall_is_no_ramp(made: Made) -> None:
     off = np.abs(z - made.town.valley.heights(xy[:, 0], xy[:, 1]))
     near = (d < -HALF_WIDTH + 4.0) & (d > -HALF_WIDTH - 4.0)
     away = np.abs(d[near & (off > 0.5)] + HALF_WIDTH)
-    share = len(away) / near.sum()
+    share, limit = len(away) / near.sum(), QUAY_M[made.town.seed]
     print(
         f"quay wall: {100 * share:.1f} % of the cells within 4 m are off by 0.5 m, at {np.median(away):.2f} m from it "
         f"in the median, {np.quantile(away, 0.95):.2f} m p95"
     )
-    assert share < 0.12 and np.median(away) <= grid.cell_size and np.quantile(away, 0.95) <= 2.5
+    assert share < 0.12 and np.median(away) <= grid.cell_size and np.quantile(away, 0.95) <= limit
 
 
 def test_the_bridge_has_its_deck(made: Made) -> None:

@@ -93,7 +93,8 @@ def reconstruct(footprint: Footprint, points: NDArray[np.float64], sampler: TinS
     for solid in geometries:
         level = solid.lod.replace(".", "")
         notes[f"volume_lod{level}_m3"] = round(solid_volume(solid), DECIMALS)
-        notes[f"rmse_lod{level}_m"] = notes["rmse_m"] if solid is geometries[-1] else _rmse(solid, points)
+        near = None if solid is geometries[-1] else roof_distances(roof_triangles(solid), points)[0]
+        notes[f"rmse_lod{level}_m"] = notes["rmse_m"] if near is None else _rms(near)
     return Building(
         block.id, block.frame, tuple(geometries), {**block.attributes, **notes, "lod": geometries[-1].lod}
     )
@@ -223,9 +224,8 @@ def _roof_notes(roof: _Roof) -> dict[str, Any]:
     return {"roof_type": kind, "roof_planes": len(used)}
 
 
-def _rmse(solid: Geometry, points: NDArray[np.float64]) -> float:
-    near, _ = roof_distances(roof_triangles(solid), points)
-    return round(float(np.sqrt(np.mean(near**2))), DECIMALS)
+def _rms(distances: NDArray[np.float64]) -> float:
+    return round(float(np.sqrt(np.mean(distances**2))), DECIMALS)
 
 
 def _fit_notes(best: Geometry, polygon: shapely.Polygon, points: NDArray[np.float64]) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def _fit_notes(best: Geometry, polygon: shapely.Polygon, points: NDArray[np.floa
     nodata, density = coverage(polygon, points[:, :2])
     return {
         "volume_m3": round(solid_volume(best), DECIMALS),
-        "rmse_m": round(float(np.sqrt(np.mean(near**2))), DECIMALS),
+        "rmse_m": _rms(near),
         "nmad_m": round(nmad(above), DECIMALS),
         "nodata_share": round(nodata, DECIMALS),
         "point_density_m2": round(density, DECIMALS),

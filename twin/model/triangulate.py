@@ -17,6 +17,23 @@ def newell_normal(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([y @ c - z @ b, z @ a - x @ c, x @ b - y @ a])
 
 
+def clip_ears(plane: NDArray[np.float64], ends: NDArray[np.integer], turn: float = 1.0) -> NDArray[np.int64]:
+    """Triangles (t, 3) of a polygon in the plane, by the numbers of its corners (k, 2), ring after ring.
+
+    Corners that lie in the line of others may be left out. ``ends`` says where each ring ends, the outer one first;
+    the triangles turn left, or right where ``turn`` is negative.
+    """
+    import mapbox_earcut
+
+    found = mapbox_earcut.triangulate_float64(plane, ends.astype(np.uint32))
+    cut = np.asarray(found, dtype=np.int64).reshape(-1, 3)
+    a, b, c = (plane[cut[:, k]] for k in range(3))
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    wrong = area * turn < 0
+    cut[wrong] = cut[wrong][:, ::-1]
+    return cut
+
+
 def triangulate_surface(vertices: NDArray[np.float64], rings: Rings) -> NDArray[np.int32]:
     """Triangles (k, 3) of vertex indices that cover one surface, turned as its outer ring is.
 
@@ -33,8 +50,6 @@ def triangulate_surface(vertices: NDArray[np.float64], rings: Rings) -> NDArray[
     """
     if len(rings) == 1 and len(rings[0]) == 3:
         return np.array([rings[0]], dtype=np.int32)
-    import mapbox_earcut
-
     normal = newell_normal(vertices[list(rings[0])])
     if not np.linalg.norm(normal) > 0:
         return np.empty((0, 3), dtype=np.int32)
@@ -43,14 +58,8 @@ def triangulate_surface(vertices: NDArray[np.float64], rings: Rings) -> NDArray[
     axes = [(1, 2), (2, 0), (0, 1)][drop]
     index = np.concatenate([np.asarray(ring, dtype=np.int64) for ring in rings])
     plane = np.ascontiguousarray(vertices[index][:, axes], dtype=np.float64)
-    ends = np.cumsum([len(ring) for ring in rings]).astype(np.uint32)
-    local = np.asarray(mapbox_earcut.triangulate_float64(plane, ends), dtype=np.int64).reshape(-1, 3)
-    triangles = index[local].astype(np.int32)
-    a, b, c = (plane[local[:, k]] for k in range(3))
-    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    wrong = area * np.sign(normal[drop]) < 0
-    triangles[wrong] = triangles[wrong][:, ::-1]
-    return triangles
+    ends = np.cumsum([len(ring) for ring in rings])
+    return index[clip_ears(plane, ends, float(np.sign(normal[drop])))].astype(np.int32)
 
 
 def triangulate(geometry: Geometry, frame: Frame) -> TriangleMesh:

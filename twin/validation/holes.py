@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import mapbox_earcut
 import numpy as np
 from numpy.typing import NDArray
+
+from twin.model.triangulate import clip_ears
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,10 +31,7 @@ def triangulate_with_holes(flat: Floats, ends: Ints) -> Ints:
     -------
     (t, 3) numbers of corners, turning left.
     """
-    cut = np.asarray(mapbox_earcut.triangulate_float64(flat, ends.astype(np.uint32)), np.int64).reshape(-1, 3)
-    a, b, c = (flat[cut[:, k]] for k in range(3))
-    turned = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) < (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    cut[turned] = cut[turned][:, ::-1]
+    cut = clip_ears(flat, ends)
     left_out = _left_out(cut, ends)
     return np.ascontiguousarray(_split(flat, cut, left_out) if left_out else cut)
 

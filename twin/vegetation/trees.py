@@ -180,7 +180,15 @@ def detect_trees(
     _, height = tops(cells, ground)
     base, seen = bases(cells, ground, height)
     line = (crowns.width < LINE_WIDTH * crowns.length) & (crowns.length > LINE_LENGTH_M)
-    keep = (height >= min_height_m) & (height <= MAX_HEIGHT_M) & (area >= MIN_CROWN_M2)
+    # An estimate alone makes no shrub a tree: a return must show the least height over the ground below it.
+    tallest = np.zeros(len(places) + 1)
+    np.maximum.at(tallest, labels.ravel(), raw.ravel())
+    keep = (
+        (tallest[1:] >= min_height_m)
+        & (height >= min_height_m)
+        & (height <= MAX_HEIGHT_M)
+        & (area >= MIN_CROWN_M2)
+    )
     keep &= (crowns.returns >= MIN_RETURNS) & ~line
     rows = [
         (

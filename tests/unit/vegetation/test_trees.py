@@ -78,7 +78,7 @@ def test_a_building_keeps_its_trees_away():
 
 
 def test_low_green_and_nothing_give_no_trees():
-    canopy, dtm = world({(0.0, 0.0): (2.6, 1.5)})
+    canopy, dtm = world({(0.0, 0.0): (2.6, 3.0)})
     assert detect_trees(canopy, dtm) == ()
     assert len(detect_trees(canopy, dtm, min_height_m=2.0)) == 1
     nothing = np.full(canopy.grid.shape, np.nan, np.float32)
