@@ -9,13 +9,13 @@ from pathlib import Path
 import shapely
 
 from pipelines.config import FacesStudySettings, SunDays, read_toml
-from pipelines.console import Ticker
 from pipelines.face_outputs import FacesFound, write_buildings, write_layers, write_models
 from pipelines.face_rows import building_rows, surface_rows
 from pipelines.face_rules import Rules, asked_rules, limit_words
 from pipelines.face_sheets import write_face_sheets
 from pipelines.face_windows import window_tables, window_words
 from pipelines.inputs import area_polygon
+from pipelines.keeper import Keeper
 from pipelines.profiles import about
 from pipelines.provenance import Step, versions
 from pipelines.sheets import SheetContext
@@ -32,6 +32,7 @@ from twin.study.occluders import face_table
 from twin.study.precision import FINER_STEP_MIN, sky_precision, sun_precision
 from twin.study.probable import Sunshine, sunshine_of
 from twin.study.suns import Day, Foliage, Period, SunlightSettings, spans_of, sun_method
+from twin.study.watch import Progress
 from twin.sun.weather import Weather, clear_sky_year, read_epw
 from twin.visibility.caster import make_caster
 
@@ -56,7 +57,7 @@ class _Solver:
     settings: FacesStudySettings
     asked: SunlightSettings
     ask: FaceAsk
-    tick: Ticker
+    tick: Progress
 
     def samples_of(self, state: Scene, names: Sequence[str]) -> FaceSamples:
         """Samples of some buildings that do not lie inside another solid."""
@@ -112,7 +113,7 @@ class _Solver:
 
 
 def faces_study(
-    run: StudyRun, settings: FacesStudySettings, scene: Scene, folder: Path, made: Step, tick: Ticker
+    run: StudyRun, settings: FacesStudySettings, scene: Scene, folder: Path, made: Step, tick: Keeper
 ) -> list[Path]:
     """Solve and write one study of façades and roofs for a scenario; gives the files."""
     if not (settings.walls or settings.roofs):
@@ -143,7 +144,7 @@ def faces_study(
     far = found.base.terrain.far is not None
     method = {**sun_method(asked, spans, run.device, far), **found.before.method}
     context = SheetContext(run.site, run.base, scene, run.device.label, folder.parent.name, settings)
-    files += write_face_sheets(context, found, method, folder / "plates", run, tick, rows)
+    files += write_face_sheets(context, found, method, folder / "plates", run, tick.tick, rows)
     record = {
         "kind": settings.kind,
         "site": run.site.settings.site.name,

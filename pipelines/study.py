@@ -128,10 +128,12 @@ def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Pat
         title = f"Study {study_id}, {scenario_id}"
         if isinstance(settings, FacesStudySettings):
             with run.reporter.step(title) as tick:
-                files = faces_study(run, settings, scene, folder, made, tick)
+                keeper = Keeper(run.site.out / "studies" / ".unfinished", tick)
+                files = faces_study(run, settings, scene, folder, made, keeper)
             for stale in set(old) - set(files):
                 remove(stale)
             mark_done(run.site.out, made, files)
+            keeper.drop()
             continue
         areas, by_area = read_areas(run, settings, scene.frame), None
         with run.reporter.step(title) as tick:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import pickle
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from twin import __version__
 from twin.errors import InputError
 from twin.model.arrays import readonly
 from twin.model.scene import Scene
@@ -430,7 +433,11 @@ def sun_on_faces(
     suns = sum(len(span.instants) for span in spans)
     for some in (weather, ask.sunshine):
         suns += len(some.suns) if some else 0
-    tick = Ticker(progress, len(samples) * (suns + sky_directions))
+    # Counts of other samples, or of another release, are not continued.
+    about = (__version__, scene.hash, settings, ask, device.kind, samples.points, samples.normals)
+    tick = Ticker(
+        progress, len(samples) * (suns + sky_directions), hashlib.sha256(pickle.dumps(about)).hexdigest()
+    )
     energy: NDArray[np.float32] | None = None
     probable: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
     sky = _sky(table, samples, sky_directions, (device, threads), far, tick) if sky_directions else None

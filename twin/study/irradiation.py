@@ -132,7 +132,10 @@ def irradiation(
     total = np.zeros(len(normals))
     seen, horizon = sky.svf_cosine.astype(np.float64), sky.horizon.astype(np.float64)
     shape = brightness(weather, diffuse)
-    for k, sun in enumerate(weather.suns):
+    for k in (tick or Ticker(None, 1.0)).steps(
+        "irradiation", len(weather.suns), len(normals), {"total": total}
+    ):
+        sun = weather.suns[k]
         direct, even = float(weather.direct_normal[k]), float(weather.diffuse_horizontal[k])
         around, low = float(shape.around_sun[k]), float(shape.horizon[k])
         part = (1.0 - around) * seen + low * horizon
@@ -142,8 +145,6 @@ def irradiation(
             part += around * cosine / max(LOW_SUN, float(towards[2]))
             total += direct * cosine
         total += even * np.maximum(0.0, part)
-        if tick is not None:
-            tick.add(len(normals), "irradiation")
     total += ALBEDO * float(weather.global_horizontal.sum()) * 0.5 * (1.0 - normals[:, 2])
     energy: NDArray[np.float32] = (total * (weather.step_h / 1000.0)).astype(np.float32)
     return energy

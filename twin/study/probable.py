@@ -87,12 +87,12 @@ def probable_sun(
         From ``sunshine_of``.
     """
     year, winter = np.zeros(points), np.zeros(points)
-    for sun, weight in zip(sunshine.suns, sunshine.weights, strict=True):
-        shone = weight * reader.lit(sun)
+    state = {"year": year, "winter": winter}
+    for k in (tick or Ticker(None, 1.0)).steps("probable sun", len(sunshine.suns), points, state):
+        sun = sunshine.suns[k]
+        shone = sunshine.weights[k] * reader.lit(sun)
         year += shone
         if is_winter(sun.legal.date()):
             winter += shone
-        if tick is not None:
-            tick.add(points, "probable sun")
     scale = 100.0 / sum(sunshine.weights)
     return (year * scale).astype(np.float32), (winter * scale).astype(np.float32)

@@ -91,7 +91,9 @@ def sky_of_faces(
     sums = np.zeros((3, len(points)))
     band, whole = np.zeros(len(points)), np.zeros(len(points))
     low = max(HORIZON_BAND, float(sky.directions[:, 2].min()) + 1e-9)
-    for direction, angle in zip(sky.directions, sky.solid_angles, strict=True):
+    state = {"sums": sums, "band": band, "whole": whole}
+    for k in (tick or Ticker(None, 1.0)).steps("sky", len(sky.directions), len(points), state):
+        direction, angle = sky.directions[k], sky.solid_angles[k]
         cosine = normals @ direction
         free = _sees(caster, points, direction, cosine > 1e-9, far)
         if direction[2] <= low:
@@ -102,8 +104,6 @@ def sky_of_faces(
         sums[0, free] += angle
         sums[1, free] += weights
         sums[2, free] += weights * cie_overcast(direction[2])
-        if tick is not None:
-            tick.add(len(points), "sky")
     return SkyOfFaces(
         (sums[0] / (2.0 * np.pi)).astype(np.float32),
         (sums[1] / np.pi).astype(np.float32),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 Progress = Callable[[float, float, str], None]
@@ -51,11 +54,44 @@ class Ticker:
         if self._progress is not None:
             self._progress(self._done, self._total, text)
 
-    def kept(self) -> State | None:
-        """What an earlier run of the same key has counted."""
-        return self._keeper.load(self._key) if self._keeper is not None else None
+    def steps(self, name: str, count: int, weight: float, state: State) -> Iterator[int]:
+        """Numbers of the steps of a loop that are still to be done.
 
-    def keep(self, state: Callable[[], State]) -> None:
+        Parameters
+        ----------
+        name
+            The loop's name within the run.
+        count
+            Steps in all.
+        weight
+            What each adds to what is done.
+        state
+            Arrays that the loop adds up in place; those of an earlier run that was stopped are put into them first.
+        """
+        kept = self.kept(name)
+        begin = 0
+        if kept is not None:
+            begin = int(kept["done"])
+            for key, values in state.items():
+                values[...] = kept[key]
+            self.add(begin * weight, name)
+        for number in range(begin, count):
+            yield number
+            self.keep(partial(_at, number + 1, state), name)
+            self.add(weight, name)
+
+    def kept(self, name: str = "") -> State | None:
+        """What an earlier run of the same key, or a loop in it, has counted."""
+        return self._keeper.load(self._place(name)) if self._keeper is not None else None
+
+    def keep(self, state: Callable[[], State], name: str = "") -> None:
         """Keep what is counted so far."""
         if self._keeper is not None:
-            self._keeper.save(self._key, state)
+            self._keeper.save(self._place(name), state)
+
+    def _place(self, name: str) -> str:
+        return hashlib.sha256(f"{self._key} {name}".encode()).hexdigest() if name else self._key
+
+
+def _at(done: int, state: State) -> State:
+    return {"done": np.array(done), **state}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 from pipelines import keeper
 from pipelines.console import Ticker
 from tests.study_worlds import box, flat, local_grid, scene_of
+from twin.study.facades import FaceAsk, sample_faces, sun_on_faces
+from twin.study.probable import sunshine_of
 from twin.study.sunlight import sunlight
 from twin.study.suns import Day, Period, SunlightSettings
+from twin.sun.weather import clear_sky_year
 from twin.visibility.caster import choose_device
 
 SETTINGS = SunlightSettings(
@@ -63,6 +67,55 @@ def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert found.runs[day].longest.values.tobytes() == whole.runs[day].longest.values.tobytes()
     assert found.least["week"].values.tobytes() == whole.least["week"].values.tobytes()
     assert found.plates[0][1].values.tobytes() == whole.plates[0][1].values.tobytes()
+    again.drop()
+    assert not tmp_path.exists() or not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("where", ["sky", "week", "probable sun", "irradiation"])
+def test_a_stopped_study_of_faces_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(keeper, "EVERY_S", 0.0)
+    scene = scene_of(flat(200.0), (box("b", (0, 0), (20, 20, 30)), box("c", (40, 0), (20, 20, 10))))
+    device, frame, zone = choose_device("cpu"), scene.frame, "Europe/Brussels"
+    samples = sample_faces(scene, ["b"], 5.0)
+    ask = FaceAsk(200, clear_sky_year(2026, frame, zone), sunshine_of(2026, (0.3,) * 12, frame, zone, 60.0))
+    days = replace(SETTINGS, runs=False, plates_solar_h=())
+    whole = sun_on_faces(scene, samples, days, device, 1, ask)
+
+    class StopsThere(Ticker):
+        left = 9
+
+        def __init__(self) -> None: ...
+
+        def __call__(self, done: float, total: float, text: str = "") -> None:
+            self.left -= text == where
+            if self.left == 0:
+                raise KeyboardInterrupt
+
+    stop = StopsThere()
+    stop.left = 3 if where == "week" else 9
+    with pytest.raises(KeyboardInterrupt):
+        sun_on_faces(scene, samples, days, device, 1, ask, keeper.Keeper(tmp_path, stop))
+    told: list[tuple[float, str]] = []
+
+    class Sees(Ticker):
+        def __init__(self) -> None: ...
+
+        def __call__(self, done: float, total: float, text: str = "") -> None:
+            told.append((done / total, text))
+
+    again = keeper.Keeper(tmp_path, Sees())
+    found = sun_on_faces(scene, samples, days, device, 1, ask, again)
+    assert told[-1][0] == pytest.approx(1.0, abs=1e-3)
+    assert told[0][0] > 0 and (where == "sky" or sum(text == "sky" for _, text in told) == 1)
+    assert found.hours["week"].tobytes() == whole.hours["week"].tobytes()
+    assert (
+        found.sky is not None and whole.sky is not None and found.sky.vsc.tobytes() == whole.sky.vsc.tobytes()
+    )
+    assert found.energy is not None and whole.energy is not None
+    assert found.energy.tobytes() == whole.energy.tobytes()
+    assert np.array(found.probable).tobytes() == np.array(whole.probable).tobytes()
     again.drop()
     assert not tmp_path.exists() or not list(tmp_path.iterdir())
 
