@@ -9,8 +9,10 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
+from numpy.typing import NDArray
 from pyproj import CRS
 
+from tests.delft_world import load
 from tests.tolerances import (
     DELFT_OUTLINE_AREA,
     DELFT_OUTLINE_PRECISION,
@@ -21,6 +23,8 @@ from tests.tolerances import (
 from twin.buildings.collect import RoofPointCollector
 from twin.buildings.inside import PolygonIndex
 from twin.buildings.outlines import HighPointCollector, derive_outlines
+from twin.buildings.quality import roof_distances, roof_triangles
+from twin.buildings.reconstruct import reconstruct
 from twin.classify.ground import find_ground
 from twin.classify.roofs import roof_mask
 from twin.classify.survey import Survey, doubts
@@ -30,7 +34,7 @@ from twin.model.pointcloud import PointCloud
 from twin.model.raster import Grid
 from twin.region import Region
 from twin.terrain.accumulate import SurfaceAccumulator
-from twin.terrain.sampler import sample_bilinear
+from twin.terrain.sampler import TinSampler, sample_bilinear
 from twin.terrain.voids import fill_voids
 
 UNCLASSIFIED, GROUND, ROOF, WATER, BRIDGE, ABOVE = 1, 2, 6, 9, 26, 64
@@ -91,17 +95,22 @@ def test_the_filter_agrees_with_the_vendor_about_the_ground(cloud):
     assert doubts(survey, model) == ""
 
 
-def test_roof_points_are_found_without_their_class(cloud, stripped, outlines, dtm):
-    frame = cloud.frame
-    footprints = [Footprint(str(k), frame, shape) for k, shape in enumerate(outlines)]
+@pytest.fixture(scope="module")
+def roofs(cloud, stripped, outlines, dtm) -> list[NDArray[np.float64]]:
+    """The points taken for the roof of each outline, without their class."""
+    footprints = [Footprint(str(k), cloud.frame, shape) for k, shape in enumerate(outlines)]
     collector = RoofPointCollector(footprints, dtm, (ABOVE,), min_height_m=1.5)
     collector.add(stripped)
-    found = set()
+    found = []
     for k in range(len(outlines)):
         xyz, returns = collector.points(k), collector.returns(k)
         above = xyz[:, 2] - sample_bilinear(dtm, xyz[:, :2])
-        got = roof_mask(xyz, above, returns[:, 0], returns[:, 1])
-        found |= {tuple(row) for row in np.rint(xyz[got] * 1000).astype(np.int64).tolist()}
+        found.append(xyz[roof_mask(xyz, above, returns[:, 0], returns[:, 1])])
+    return found
+
+
+def test_roof_points_are_found_without_their_class(cloud, roofs, outlines):
+    found = {tuple(row) for xyz in roofs for row in np.rint(xyz * 1000).astype(np.int64).tolist()}
     points, _ = PolygonIndex(outlines).hits(cloud.xyz[:, :2])
     points = np.unique(points)
     places = [tuple(row) for row in np.rint(cloud.xyz[points] * 1000).astype(np.int64).tolist()]
@@ -114,6 +123,33 @@ def test_roof_points_are_found_without_their_class(cloud, stripped, outlines, dt
         f"{(got & other).sum()} of {other.sum()} other points taken"
     )
     assert recall >= DELFT_ROOF_RECALL and precision >= DELFT_ROOF_PRECISION
+
+
+def test_the_model_without_classes_is_as_close_to_the_roofs(test_data, roofs):
+    """Against the points of class 6 away from the edges, as the ruler of roofs has it, building by building."""
+    delft = load(test_data / "lidar" / "3dfier_delft")
+    sampler = TinSampler(delft.terrain.tin)
+    rmse: list[list[float]] = []
+    levels = []
+    for footprint, truth, found in zip(delft.footprints, delft.points, roofs, strict=True):
+        inner = shapely.distance(shapely.points(truth[:, :2]), footprint.polygon.boundary) > 0.5
+        if inner.sum() <= 3:
+            continue
+        row = []
+        for points in (truth, found):
+            solid = reconstruct(footprint, points, sampler).geometries[-1]
+            near, _ = roof_distances(roof_triangles(solid), truth[inner])
+            row.append(float(np.sqrt(np.mean(near**2))))
+        rmse.append(row)
+        levels.append(solid.lod)
+    with_class, without = np.array(rmse).T
+    ratios = [np.median(without) / np.median(with_class)]
+    ratios.append(np.percentile(without, 90) / np.percentile(with_class, 90))
+    print(
+        f"RMSE with class 6: median {np.median(with_class):.3f}, p90 {np.percentile(with_class, 90):.3f} m; without: "
+        f"{np.median(without):.3f}, {np.percentile(without, 90):.3f} m; LoD 2.2: {levels.count('2.2')} of {len(levels)}"
+    )
+    assert max(ratios) <= 1.10 and levels.count("2.2") >= 0.98 * len(levels)
 
 
 def test_outlines_are_found_without_a_map(cloud, stripped, outlines, dtm):
