@@ -9,6 +9,7 @@ from typing import Any
 import shapely
 
 from pipelines.config import AreasSettings, StudySettings, SunlightStudySettings
+from pipelines.config_views import PublicSettings
 from pipelines.studyrun import StudyRun
 from pipelines.tables import write_csv
 from twin.errors import InputError
@@ -48,10 +49,22 @@ def read_areas(run: StudyRun, settings: StudySettings, frame: Frame) -> NamedAre
     """
     if not isinstance(settings, SunlightStudySettings) or settings.areas is None:
         return None
-    asked = settings.areas
+    return named_polygons(run, "areas", settings.areas, frame)
+
+
+def named_polygons(
+    run: StudyRun, key: str, asked: AreasSettings | PublicSettings, frame: Frame
+) -> NamedAreas:
+    """The polygons of a file by name, local space.
+
+    Raises
+    ------
+    InputError
+        No such file, layer or field, or no area that can be used.
+    """
     path = run.site.path(asked.file)
     if not path.is_file():
-        raise InputError(f"{run.file}: key 'areas.file': no such file: {path}")
+        raise InputError(f"{run.file}: key '{key}.file': no such file: {path}")
     layer = read_footprints(
         path,
         frame,

@@ -12,16 +12,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pipelines.config_base import AlongSettings, EyeSettings, Finite, Identifier, Ring, Settings
+from pipelines.config_base import AlongSettings, AreaSettings, EyeSettings, Finite, Identifier, Ring, Settings
 from pipelines.config_faces import LimitSettings, SunRuleSettings, VscRuleSettings, WindowsSettings
+from pipelines.config_views import ExposureStudySettings
 from pipelines.profiles import fill_in
 from twin.errors import InputError
-
-
-class AreaSettings(Settings):
-    """An area in plan."""
-
-    ring: Ring | str = Field(description="[[east, north], ...] in the site's CRS [m], or file.geojson#id")
 
 
 class SiteSettings(Settings):
@@ -360,7 +355,13 @@ class SkyStudySettings(Settings):
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
 
 
-StudySettings = SunlightStudySettings | ViewshedStudySettings | SkyStudySettings | FacesStudySettings
+StudySettings = (
+    SunlightStudySettings
+    | ViewshedStudySettings
+    | SkyStudySettings
+    | FacesStudySettings
+    | ExposureStudySettings
+)
 
 
 class ViewSettings(Settings):
@@ -561,6 +562,8 @@ def parse_study(path: Path) -> StudySettings:
         "faces": FacesStudySettings,
         "sky": SkyStudySettings,
         "viewshed": ViewshedStudySettings,
+        "ztv": ExposureStudySettings,
+        "exposure": ExposureStudySettings,
     }
     kind = table.get("kind")
     if kind not in kinds:

@@ -19,6 +19,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_strip_whitespace=True)
 
 
+class AreaSettings(Settings):
+    """An area in plan."""
+
+    ring: Ring | str = Field(description="[[east, north], ...] in the site's CRS [m], or file.geojson#id")
+
+
 class EyeSettings(Settings):
     """A standpoint: above the ground, or at an absolute height."""
 

@@ -16,7 +16,7 @@ from pipelines.console import Ticker
 from pipelines.face_edges import edges_in_sight, edges_of_change
 from pipelines.face_elevations import affected_facades, elevation_sheet
 from pipelines.face_outputs import FacesFound
-from pipelines.sheets import SheetContext, _change_entries, _info, _ramp_entries, span_text, trees_text
+from pipelines.sheets import SheetContext, _change_entries, _ramp_entries, sheet_info, span_text, trees_text
 from pipelines.studyrun import StudyRun
 from pipelines.workers import map_tasks
 from twin.model.scene import Scene
@@ -116,7 +116,7 @@ def write_face_sheets(
     words = [
         (
             sheet,
-            _info(
+            sheet_info(
                 context, sheet.title, sheet.subtitle, sheet.lines, hours_words(context, method, sheet.date)
             ),
         )
@@ -300,7 +300,7 @@ class _View:
         context = self.context
         title = context.settings.title or context.say("faces_title")
         words = metric_words(context, method, metric)
-        return _info(context, title, about, _means(context, self.found, metric), words)
+        return sheet_info(context, title, about, _means(context, self.found, metric), words)
 
     def pictures(
         self, state: str, scene: Scene, metrics: Sequence[Metric], camera: ParallelCamera

@@ -41,6 +41,8 @@ class SheetContext:
     study_id: str
     settings: StudySettings
     areas: Mapping[str, Any] = field(default_factory=dict)
+    places: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Standpoints by name, local space [m]."""
 
     @property
     def language(self) -> str:
@@ -79,13 +81,24 @@ def write_sheets(
     frames: Frames | None = None,
 ) -> list[Path]:
     """Write all sheets of a comparison; gives the files, without frames."""
-    grid = _any_raster(comparison).grid
-    base = base_map(context, grid)
     sheets = sun_sheets(context, comparison) if isinstance(comparison.existing, SunlightResult) else []
     if isinstance(comparison.existing, ViewshedResult):
         sheets = sight_sheets(context, comparison)
     if isinstance(comparison.existing, SkyResult):
         sheets = sky_sheets(context, comparison)
+    return draw_sheets(context, sheets, folder, tick, workers, frames)
+
+
+def draw_sheets(
+    context: SheetContext,
+    sheets: list[Sheet],
+    folder: Path,
+    tick: Ticker,
+    workers: int = 1,
+    frames: Frames | None = None,
+) -> list[Path]:
+    """Write some sheets over the relief of the grid of the first; gives the files, without frames."""
+    base = base_map(context, sheets[0].panels[0].grid)
     draw = partial(_draw, folder, frames, base)
     return [path for files in map_tasks(draw, sheets, workers, tick) for path in files]
 
@@ -98,21 +111,12 @@ def _draw(folder: Path, frames: Frames | None, base: BaseMap, sheet: Sheet) -> l
     return write_sheet(folder / sheet.name, sheet.panels, base, sheet.legend, sheet.info)
 
 
-def _any_raster(comparison: Comparison) -> Raster:
-    result = comparison.existing
-    if isinstance(result, ViewshedResult):
-        return result.visible
-    if isinstance(result, SkyResult):
-        return next(iter(result.factors.values()))
-    return next(iter(result.hours.values()))
-
-
 def base_map(context: SheetContext, grid: Any) -> BaseMap:
     """Relief on the study's grid and the outlines of what stands, goes and comes."""
     scene, before = context.scene, context.base.scene
     removed = set(scene.removed)
     gone = [b for b in before.buildings if b.id in removed]
-    observers: tuple[tuple[float, float], ...] = ()
+    observers = tuple(context.places.values())
     if isinstance(context.settings, ViewshedStudySettings):
         places = np.array([[eye.east, eye.north] for eye in context.settings.eyes])
         observers = tuple((float(x), float(y)) for x, y in scene.frame.to_local(places))
@@ -123,6 +127,7 @@ def base_map(context: SheetContext, grid: Any) -> BaseMap:
         _outlines(scene.proposed),
         observers,
         tuple(context.areas.items()),
+        tuple(context.places),
     )
 
 
@@ -130,9 +135,10 @@ def _outlines(buildings: Any) -> tuple[Any, ...]:
     return tuple(o for o in (building_footprint(b) for b in buildings) if o is not None)
 
 
-def _info(
+def sheet_info(
     context: SheetContext, title: str, subtitle: str, lines: tuple[str, ...], method: tuple[str, ...]
 ) -> SheetInfo:
+    """The words of a sheet: what it shows, facts, method, and what all sheets of a site say."""
     place = context.site.settings.site
     return SheetInfo(
         title=title,
@@ -191,7 +197,7 @@ def _hours_sheets(
             f"{context.say('proposed')}: {context.say('mean')} {_hours(row['mean_proposed_h'], language)}"
         )
         panels.append(Panel(context.say("proposed"), ramp.paint(new.values), new.grid, True))
-    info = _info(context, title, day, tuple(lines), words)
+    info = sheet_info(context, title, day, tuple(lines), words)
     sheets = [Sheet(f"hours-{date}", tuple(panels), legend, info)]
     if new is not None:
         change = palette.change_ramp(width)
@@ -205,7 +211,7 @@ def _hours_sheets(
             (*_change_entries(context, change), *_one_state(context, old, new)),
         )
         panel = Panel(f"{context.say('difference')}: {context.scene.scenario}", image, new.grid, True)
-        info = _info(context, title, f"{context.say('change_of_hours')}, {day}", (*lines, loss), words)
+        info = sheet_info(context, title, f"{context.say('change_of_hours')}, {day}", (*lines, loss), words)
         sheets.append(Sheet(f"difference-{date}", (panel,), legend, info))
     return sheets
 
@@ -335,7 +341,7 @@ def sky_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
             )
             panels.append(Panel(context.say("proposed"), ramp.paint(new.values), new.grid, True))
         legend = Legend(f"{kind}, {context.say('sky_unit')}", tuple(reversed(entries)))
-        info = _info(context, title, kind, tuple(lines), words)
+        info = sheet_info(context, title, kind, tuple(lines), words)
         sheets.append(Sheet(name.replace("_", "-"), tuple(panels), legend, info))
         if new is not None:
             change = palette.share_change_ramp()
@@ -347,7 +353,7 @@ def sky_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
             )
             entries = [*_change_entries(context, change, ""), *_one_state(context, old, new)]
             legend = Legend(f"{kind}, {context.say('sky_change_unit')}", tuple(entries))
-            info = _info(context, title, f"{context.say('sky_change')}: {kind}", tuple(lines), words)
+            info = sheet_info(context, title, f"{context.say('sky_change')}: {kind}", tuple(lines), words)
             sheets.append(Sheet(f"difference-{name.replace('_', '-')}", (panel,), legend, info))
     return sheets
 
@@ -377,7 +383,7 @@ def _instant_sheet(
         if context.settings.title
         else context.say("shadow")
     )
-    info = _info(context, title, instant_text(sun, language), tuple(facts), words)
+    info = sheet_info(context, title, instant_text(sun, language), tuple(facts), words)
     state = context.scene.scenario if new is not None else context.say(EXISTING)
     panel = Panel(f"{context.say('shadow')}: {state}", image, old.grid, new is not None)
     return Sheet(instant_name(sun), (panel,), Legend(context.say("legend"), tuple(entries)), info)
@@ -451,7 +457,7 @@ def sight_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
             f"{context.say('visible_area')}, {context.say('proposed')}: {_area(row['visible_proposed_m2'], language)}"
         )
     title = context.settings.title or context.say("viewshed")
-    info = _info(context, title, _eye_text(context), tuple(facts), sight_method(context))
+    info = sheet_info(context, title, _eye_text(context), tuple(facts), sight_method(context))
     state = context.scene.scenario if new is not None else context.say(EXISTING)
     panel = Panel(f"{context.say('viewshed')}: {state}", image, before.visible.grid, new is not None)
     sheets = [Sheet("viewshed", (panel,), Legend(context.say("legend"), tuple(entries)), info)]
@@ -480,7 +486,7 @@ def _many_eyes_sheet(context: SheetContext, comparison: Comparison, facts: tuple
     unit = context.say("share_of_observers").format(count)
     legend = Legend(unit, tuple(reversed(entries)))
     title = settings.title or context.say("seen_by")
-    info = _info(context, title, context.say("seen_by"), facts, sight_method(context))
+    info = sheet_info(context, title, context.say("seen_by"), facts, sight_method(context))
     return Sheet("seen-by", tuple(panels), legend, info)
 
 

@@ -8,10 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import shapely
-from numpy.typing import NDArray
-
 from pipelines import sheets
 from pipelines.areas import ByArea, judge, partly_studied, read_areas, write_areas
 from pipelines.build import load
@@ -23,11 +19,12 @@ from pipelines.config import (
     ViewshedStudySettings,
     read_toml,
 )
-from pipelines.config_base import EyeSettings
+from pipelines.config_views import ExposureStudySettings
 from pipelines.console import Reporter, Ticker
+from pipelines.exposure import exposure_study
 from pipelines.faces import faces_study, sun_days, weather_of
-from pipelines.inputs import area_polygon
 from pipelines.keeper import Keeper
+from pipelines.places import eye_place, study_grid
 from pipelines.profiles import about, profile_path
 from pipelines.propose import scene_of
 from pipelines.provenance import Step, files_of, forget, is_done, mark_done, step, versions
@@ -37,10 +34,9 @@ from pipelines.tables import write_csv
 from twin.errors import InputError
 from twin.io.atomic import plain, remove, sha256_file, write_json
 from twin.io.geotiff import write_cog
-from twin.model.raster import Grid, Raster
+from twin.model.raster import Raster
 from twin.model.results import SkyResult, SunlightResult, ViewshedResult
 from twin.model.scene import Scene
-from twin.region import Region
 from twin.study.change import proposed_sun
 from twin.study.compare import Comparison, compare, sky_table, sunlight_table, viewshed_table
 from twin.study.sky import SkySettings, sky_on_ground
@@ -48,7 +44,6 @@ from twin.study.sunlight import GroundSun
 from twin.study.suns import SunlightSettings, plate_instants, spans_of
 from twin.study.viewshed import ViewshedSettings, viewshed
 from twin.study.watch import Progress
-from twin.terrain.sampler import TinSampler
 from twin.visibility.caster import DeviceChoice, choose_device
 from viewers.animation import find_ffmpeg
 
@@ -126,11 +121,14 @@ def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Pat
         old = files_of(run.site.out, made.name)
         forget(run.site.out, made.name)
         title = f"Study {study_id}, {scenario_id}"
-        if isinstance(settings, FacesStudySettings):
+        if isinstance(settings, FacesStudySettings | ExposureStudySettings):
             with run.reporter.step(title) as tick:
                 keeper = Keeper(run.site.out / "studies" / ".unfinished", tick)
-                files = faces_study(run, settings, scene, folder, made, keeper)
-            for stale in set(old) - set(files):
+                if isinstance(settings, FacesStudySettings):
+                    files = faces_study(run, settings, scene, folder, made, keeper)
+                else:
+                    files = exposure_study(run, settings, scene, folder, made, keeper)
+            for stale in (set(old) | _left_over(folder)) - set(files):
                 remove(stale)
             mark_done(run.site.out, made, files)
             keeper.drop()
@@ -178,6 +176,9 @@ def study_step(run: StudyRun, study_id: str, scenario_id: str, settings: StudySe
     if isinstance(settings, SunlightStudySettings) and settings.areas is not None:
         path = run.site.path(settings.areas.file)
         inputs["areas"] = sha256_file(path) if path.is_file() else "missing"
+    if isinstance(settings, ExposureStudySettings) and settings.public is not None:
+        path = run.site.path(settings.public.file)
+        inputs["public"] = sha256_file(path) if path.is_file() else "missing"
     profile = getattr(settings, "profile", None)
     if profile is not None:
         inputs["profile"] = sha256_file(profile_path(profile, run.site.folder))
@@ -209,7 +210,7 @@ class Known:
 
 def solve(run: StudyRun, settings: GroundSettings, scene: Scene, known: Known, tick: Progress) -> Comparison:
     """Existing, proposed and difference of one study."""
-    grid, mask, known.covers = study_grid(run, settings, scene)
+    grid, mask, known.covers = study_grid(run, settings.area, settings.cell_size_m, scene)
     base = run.base.scene
     after = None if scene.scenario == EXISTING else scene
     if isinstance(settings, SunlightStudySettings):
@@ -242,45 +243,6 @@ def solve(run: StudyRun, settings: GroundSettings, scene: Scene, known: Known, t
     return found
 
 
-def study_grid(
-    run: StudyRun, settings: GroundSettings, scene: Scene
-) -> tuple[Grid, NDArray[np.bool_] | None, Any]:
-    """Grid of a study over its area, which of its cells count, and what it covers in plan."""
-    where = str(run.file)
-    region = scene.terrain.dtm.grid.region
-    if settings.area is None:
-        return Grid.over(scene.frame, region, settings.cell_size_m), None, shapely.box(*region_bounds(region))
-    polygon = area_polygon(
-        settings.area.ring,
-        run.site.folder,
-        scene.frame,
-        f"{where}: key 'area.ring'",
-        run.site.settings.site.accepted_accuracy_m,
-    )
-    common = Region(*polygon.bounds).intersection(region)
-    if common is None:
-        asked = Region(*polygon.bounds).shifted(*scene.frame.origin).describe()
-        raise InputError(
-            f"{where}: key 'area.ring': the area ({asked}) lies outside the model "
-            f"({region.shifted(*scene.frame.origin).describe()})"
-        )
-    covers = polygon.intersection(shapely.box(*region_bounds(region)))
-    if covers.area < 0.999 * polygon.area:
-        outside = 100 * (1 - covers.area / polygon.area)
-        run.reporter.warn(
-            f"{where}: key 'area.ring': {outside:.0f} % of the area lies outside the model, left out"
-        )
-    grid = Grid.over(scene.frame, common, settings.cell_size_m)
-    centres = grid.centres()
-    inside = shapely.contains_xy(polygon, centres[:, 0], centres[:, 1]).reshape(grid.shape)
-    return grid, inside, covers
-
-
-def region_bounds(region: Region) -> tuple[float, float, float, float]:
-    """West, south, east, north of a region."""
-    return region.west, region.south, region.east, region.north
-
-
 def sunlight_settings(site: Site, settings: SunlightStudySettings) -> SunlightSettings:
     """The study's settings as the library takes them."""
     return replace(
@@ -308,21 +270,6 @@ def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings) -> Viewshe
         more=eyes[1:],
         engine=settings.engine,
     )
-
-
-def eye_place(run: StudyRun, eye: EyeSettings) -> tuple[float, float, float]:
-    """x, y and height of an eye, local space; InputError where it stands off the terrain or below it."""
-    frame = run.base.scene.frame
-    x, y = frame.to_local(np.array([[eye.east, eye.north]]))[0]
-    ground = float(TinSampler(run.base.scene.terrain.tin).heights(np.array([[x, y]]))[0])
-    if np.isnan(ground):
-        raise InputError(f"{run.file}: key 'observer': E {eye.east} N {eye.north} lies outside the terrain")
-    height = eye.height_m if eye.height_m is not None else ground + float(eye.above_ground_m or 0.0)
-    if height < ground:
-        raise InputError(
-            f"{run.file}: key 'observer.height_m': {height} m lies below the ground ({ground:.2f} m)"
-        )
-    return float(x), float(y), height
 
 
 def write_study(

@@ -72,6 +72,7 @@ class BaseMap:
     proposed: tuple[Any, ...] = ()
     observers: tuple[tuple[float, float], ...] = ()
     areas: tuple[tuple[str, Any], ...] = ()
+    observer_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,20 @@ def _draw_map(axes: Any, panel: Panel, base: BaseMap) -> None:
     for place in base.observers:
         axes.plot(*place, marker="o", markersize=size, markerfacecolor="white", markeredgecolor=INK, zorder=6)
         axes.plot(*place, marker=".", markersize=0.7 * size, color=INK, zorder=7)
+    for (x, y), name in zip(base.observers, base.observer_names, strict=False):
+        _place_name(axes, x, y, name)
     axes.set_autoscale_on(False)
+
+
+def _place_name(axes: Any, x: float, y: float, name: str) -> None:
+    """The name of a standpoint beside its mark."""
+    from matplotlib import patheffects
+
+    halo = [patheffects.withStroke(linewidth=1.8, foreground="white")]
+    axes.annotate(
+        name[:24], (x, y), (4, 4), textcoords="offset points", fontsize=6, fontweight="bold", color=INK,
+        path_effects=halo, zorder=8, clip_on=True, annotation_clip=True,
+    )  # fmt: skip
 
 
 def _area_name(axes: Any, name: str, shape: Any) -> None:

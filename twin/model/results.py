@@ -151,6 +151,26 @@ class ViewshedResult:
     least: Raster | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ExposureResult:
+    """What the ground sees of some buildings.
+
+    Parameters
+    ----------
+    rasters
+        ``targets_seen``: how many targets; ``lowest_seen``: height of the lowest above the foot of the buildings [m],
+        NaN where none is seen; ``solid_angle`` [sr]; all NaN inside buildings and outside the ground.
+    targets
+        How many there are in all.
+    """
+
+    scene_hash: str
+    scenario: str
+    rasters: Mapping[str, Raster]
+    targets: int
+    method: Mapping[str, Any]
+
+
 def difference(after: Raster, before: Raster) -> Raster:
     """after - before, cell by cell, NaN where either has no value, on one grid.
 

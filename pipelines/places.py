@@ -1,0 +1,72 @@
+"""Where a study asks: the cells of its area, and its standpoints, in local space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from pipelines.config_base import AreaSettings, EyeSettings
+from pipelines.inputs import area_polygon
+from pipelines.studyrun import StudyRun
+from twin.errors import InputError
+from twin.model.raster import Grid
+from twin.model.scene import Scene
+from twin.region import Region
+from twin.terrain.sampler import TinSampler
+
+
+def study_grid(
+    run: StudyRun, area: AreaSettings | None, cell_size_m: float, scene: Scene
+) -> tuple[Grid, NDArray[np.bool_] | None, Any]:
+    """Grid of a study over its area, which of its cells count, and what it covers in plan."""
+    where = str(run.file)
+    region = scene.terrain.dtm.grid.region
+    if area is None:
+        return Grid.over(scene.frame, region, cell_size_m), None, shapely.box(*region_bounds(region))
+    polygon = area_polygon(
+        area.ring,
+        run.site.folder,
+        scene.frame,
+        f"{where}: key 'area.ring'",
+        run.site.settings.site.accepted_accuracy_m,
+    )
+    common = Region(*polygon.bounds).intersection(region)
+    if common is None:
+        asked = Region(*polygon.bounds).shifted(*scene.frame.origin).describe()
+        raise InputError(
+            f"{where}: key 'area.ring': the area ({asked}) lies outside the model "
+            f"({region.shifted(*scene.frame.origin).describe()})"
+        )
+    covers = polygon.intersection(shapely.box(*region_bounds(region)))
+    if covers.area < 0.999 * polygon.area:
+        outside = 100 * (1 - covers.area / polygon.area)
+        run.reporter.warn(
+            f"{where}: key 'area.ring': {outside:.0f} % of the area lies outside the model, left out"
+        )
+    grid = Grid.over(scene.frame, common, cell_size_m)
+    centres = grid.centres()
+    inside = shapely.contains_xy(polygon, centres[:, 0], centres[:, 1]).reshape(grid.shape)
+    return grid, inside, covers
+
+
+def region_bounds(region: Region) -> tuple[float, float, float, float]:
+    """West, south, east, north of a region."""
+    return region.west, region.south, region.east, region.north
+
+
+def eye_place(run: StudyRun, eye: EyeSettings) -> tuple[float, float, float]:
+    """x, y and height of an eye, local space; InputError where it stands off the terrain or below it."""
+    frame = run.base.scene.frame
+    x, y = frame.to_local(np.array([[eye.east, eye.north]]))[0]
+    ground = float(TinSampler(run.base.scene.terrain.tin).heights(np.array([[x, y]]))[0])
+    if np.isnan(ground):
+        raise InputError(f"{run.file}: key 'observer': E {eye.east} N {eye.north} lies outside the terrain")
+    height = eye.height_m if eye.height_m is not None else ground + float(eye.above_ground_m or 0.0)
+    if height < ground:
+        raise InputError(
+            f"{run.file}: key 'observer.height_m': {height} m lies below the ground ({ground:.2f} m)"
+        )
+    return float(x), float(y), height
