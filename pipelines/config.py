@@ -12,9 +12,15 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pipelines.config_base import AlongSettings, AreaSettings, EyeSettings, Finite, Identifier, Ring, Settings
+from pipelines.config_base import AreaSettings, EyeSettings, Finite, Identifier, Ring, Settings
 from pipelines.config_faces import LimitSettings, SunRuleSettings, VscRuleSettings, WindowsSettings
-from pipelines.config_views import ExposureStudySettings
+from pipelines.config_views import (
+    ExposureStudySettings,
+    ProtectedViewStudySettings,
+    SightlineStudySettings,
+    SkylineStudySettings,
+    ViewshedStudySettings,
+)
 from pipelines.profiles import fill_in
 from twin.errors import InputError
 
@@ -296,46 +302,6 @@ class FacesStudySettings(SunDays):
     area: AreaSettings | None = Field(None, description="which buildings; all, or those around the change")
 
 
-class ViewshedStudySettings(Settings):
-    """studies/<id>.toml with kind = "viewshed" """
-
-    kind: Literal["viewshed"]
-    title: str = Field("", max_length=200, description="title of the sheets")
-    scenarios: list[Identifier] = Field(
-        default_factory=list, description="scenarios to compare with the existing state"
-    )
-    cell_size_m: float = Field(1.0, gt=0.05, le=50, description="cell of the result [m]")
-    observer: EyeSettings | None = Field(None, description="where the eye is; 1.6 m above ground is usual")
-    observers: list[EyeSettings] = Field(
-        default_factory=list, max_length=10_000, description="several eyes: by how many each cell is seen"
-    )
-    along: AlongSettings | None = Field(None, description="eyes along a line, as a table")
-    engine: Literal["triangles", "heightfield"] = Field(
-        "triangles",
-        description="triangles: exact rays; heightfield: fast, for wide ground, many eyes and the least height seen",
-    )
-    target_height_m: float = Field(0.0, ge=0, le=500, description="height of the target above ground [m]")
-    max_distance_m: float = Field(3000.0, gt=0, le=100_000, description="farthest target [m]")
-    curvature: bool = Field(True, description="earth curvature and refraction")
-    refraction_k: float = Field(
-        0.13, ge=0, lt=1, description="refraction coefficient; drop = (1 - k) d2 / 2R"
-    )
-    trees: bool = Field(True, description="whether trees hide")
-    area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
-
-    @model_validator(mode="after")
-    def _some_eye(self) -> ViewshedStudySettings:
-        if self.observer is None and not self.observers and self.along is None:
-            raise ValueError("give an [observer], [[observers]] or [along]: nobody looks")
-        return self
-
-    @property
-    def eyes(self) -> tuple[EyeSettings, ...]:
-        """All eyes, those along the line last."""
-        first = () if self.observer is None else (self.observer,)
-        return (*first, *self.observers, *(self.along.eyes if self.along is not None else ()))
-
-
 class SkyStudySettings(Settings):
     """studies/<id>.toml with kind = "sky": both sky view factors of the ground"""
 
@@ -361,6 +327,9 @@ StudySettings = (
     | SkyStudySettings
     | FacesStudySettings
     | ExposureStudySettings
+    | ProtectedViewStudySettings
+    | SightlineStudySettings
+    | SkylineStudySettings
 )
 
 
@@ -564,6 +533,9 @@ def parse_study(path: Path) -> StudySettings:
         "viewshed": ViewshedStudySettings,
         "ztv": ExposureStudySettings,
         "exposure": ExposureStudySettings,
+        "protected_view": ProtectedViewStudySettings,
+        "sightline": SightlineStudySettings,
+        "skyline": SkylineStudySettings,
     }
     kind = table.get("kind")
     if kind not in kinds:

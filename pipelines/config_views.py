@@ -1,4 +1,4 @@
-"""Settings of the studies of sight on a proposal: zones of visibility and exposure."""
+"""Settings of the studies of sight: viewsheds, zones of visibility, exposure, protected views, lines, skylines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipelines.config_base import AreaSettings, EyeSettings, Identifier, Settings
+from pipelines.config_base import AlongSettings, AreaSettings, EyeSettings, Finite, Identifier, Settings
 
 
 class SightSettings(Settings):
@@ -16,12 +16,51 @@ class SightSettings(Settings):
     scenarios: list[Identifier] = Field(
         default_factory=list, description="scenarios to compare with the existing state"
     )
-    max_distance_m: float = Field(3000.0, gt=0, le=100_000, description="farthest target, in plan [m]")
     curvature: bool = Field(True, description="earth curvature and refraction")
     refraction_k: float = Field(
         0.13, ge=0, lt=1, description="refraction coefficient; drop = (1 - k) d2 / 2R"
     )
     trees: bool = Field(True, description="whether trees hide")
+
+
+class ViewshedStudySettings(Settings):
+    """studies/<id>.toml with kind = "viewshed" """
+
+    kind: Literal["viewshed"]
+    title: str = Field("", max_length=200, description="title of the sheets")
+    scenarios: list[Identifier] = Field(
+        default_factory=list, description="scenarios to compare with the existing state"
+    )
+    cell_size_m: float = Field(1.0, gt=0.05, le=50, description="cell of the result [m]")
+    observer: EyeSettings | None = Field(None, description="where the eye is; 1.6 m above ground is usual")
+    observers: list[EyeSettings] = Field(
+        default_factory=list, max_length=10_000, description="several eyes: by how many each cell is seen"
+    )
+    along: AlongSettings | None = Field(None, description="eyes along a line, as a table")
+    engine: Literal["triangles", "heightfield"] = Field(
+        "triangles",
+        description="triangles: exact rays; heightfield: fast, for wide ground, many eyes and the least height seen",
+    )
+    target_height_m: float = Field(0.0, ge=0, le=500, description="height of the target above ground [m]")
+    max_distance_m: float = Field(3000.0, gt=0, le=100_000, description="farthest target [m]")
+    curvature: bool = Field(True, description="earth curvature and refraction")
+    refraction_k: float = Field(
+        0.13, ge=0, lt=1, description="refraction coefficient; drop = (1 - k) d2 / 2R"
+    )
+    trees: bool = Field(True, description="whether trees hide")
+    area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
+
+    @model_validator(mode="after")
+    def _some_eye(self) -> ViewshedStudySettings:
+        if self.observer is None and not self.observers and self.along is None:
+            raise ValueError("give an [observer], [[observers]] or [along]: nobody looks")
+        return self
+
+    @property
+    def eyes(self) -> tuple[EyeSettings, ...]:
+        """All eyes, those along the line last."""
+        first = () if self.observer is None else (self.observer,)
+        return (*first, *self.observers, *(self.along.eyes if self.along is not None else ()))
 
 
 class ViewpointSettings(Settings):
@@ -38,6 +77,66 @@ class ViewpointSettings(Settings):
         return EyeSettings(east=self.east, north=self.north, above_ground_m=self.above_ground_m)
 
 
+class LandmarkSettings(Settings):
+    """[landmark] of a protected view: the line above which it is to stay seen"""
+
+    name: str = Field(min_length=1, max_length=100, description="name of the landmark")
+    left: tuple[Finite, Finite] = Field(description="left end as seen by the observer, [east, north]")
+    right: tuple[Finite, Finite] = Field(description="right end, [east, north]")
+    height_m: float = Field(description="height of the left end, and the right one, above the datum [m]")
+    right_height_m: float | None = Field(None, description="height of the right end, where it is another [m]")
+
+
+class ProtectedViewStudySettings(SightSettings):
+    """studies/<id>.toml with kind = "protected_view": the plane to a landmark, and what breaks through it"""
+
+    kind: Literal["protected_view"]
+    observer: EyeSettings = Field(description="the standpoint of the view")
+    landmark: LandmarkSettings = Field(description="what is to stay seen, as a table")
+    behind_m: float = Field(0.0, ge=0, le=20_000, description="how far the view goes on behind it [m]")
+    error_m: float = Field(
+        0.1, ge=0, le=10, description="error of heights: within it a clearance is too close to call [m]"
+    )
+    cell_size_m: float = Field(1.0, gt=0.05, le=50, description="cell of the raster of the limit [m]")
+
+
+class LineSettings(Settings):
+    """[[lines]] of a study of lines of sight"""
+
+    name: str = Field(min_length=1, max_length=100, description="name in tables and on sheets")
+    eye: EyeSettings = Field(description="where the eye is")
+    target: EyeSettings = Field(description="what it looks at")
+
+
+class SightlineStudySettings(SightSettings):
+    """studies/<id>.toml with kind = "sightline": from point to point, with the profile and the first obstacle"""
+
+    kind: Literal["sightline"]
+    lines: list[LineSettings] = Field(min_length=1, max_length=500, description="the lines, as tables")
+    step_m: float = Field(1.0, ge=0.05, le=100, description="distance of the points of the profile [m]")
+
+    @model_validator(mode="after")
+    def _one_name_each(self) -> SightlineStudySettings:
+        if len({line.name for line in self.lines}) != len(self.lines):
+            raise ValueError("two lines have one name")
+        return self
+
+
+class SkylineStudySettings(SightSettings):
+    """studies/<id>.toml with kind = "skyline": the highest of all that stands in each direction"""
+
+    kind: Literal["skyline"]
+    observer: EyeSettings = Field(description="the standpoint")
+    from_true_deg: float = Field(
+        0.0, ge=-360, le=360, description="first direction, from true north [degree]"
+    )
+    to_true_deg: float = Field(360.0, ge=-360, le=720, description="last direction, clockwise [degree]")
+    step_deg: float = Field(0.1, ge=0.005, le=5, description="distance of the directions [degree]")
+
+
+PointStudySettings = ProtectedViewStudySettings | SightlineStudySettings | SkylineStudySettings
+
+
 class PublicSettings(Settings):
     """[public]: streets, squares, quays and paths, on whose ground the most exposed places are sought"""
 
@@ -51,6 +150,7 @@ class ExposureStudySettings(SightSettings):
     """studies/<id>.toml with kind = "ztv" (targets seen) or "exposure" (solid angle) of what a scenario builds"""
 
     kind: Literal["ztv", "exposure"]
+    max_distance_m: float = Field(3000.0, gt=0, le=100_000, description="farthest target, in plan [m]")
     cell_size_m: float = Field(2.0, gt=0.05, le=50, description="cell of the result [m]")
     of: list[str] = Field(
         default_factory=list, description="ids of buildings; what the scenario adds (and removes) where unset"

@@ -97,9 +97,10 @@ def _clear(image: np.ndarray[Any, Any], shown: np.ndarray[Any, Any]) -> np.ndarr
     return image
 
 
-def _classes(
+def classes(
     context: SheetContext, ramp: palette.Ramp, digits: int, unit: str
 ) -> list[tuple[palette.Colour, str]]:
+    """Entries of a legend, the highest class first."""
     language, entries = context.language, []
     for k, colour in enumerate(ramp.colours):
         low = number(ramp.limits[k], digits, language)
@@ -123,7 +124,7 @@ def _seen_sheet(
         values = result.rasters["targets_seen"].values
         return _clear(ramp.paint(100.0 * values / max(1, result.targets)), values > 0)
 
-    entries = [(c, text) for c, text in _classes(context, ramp, 0, "%")]
+    entries = [(c, text) for c, text in classes(context, ramp, 0, "%")]
     entries[0] = (entries[0][0], "90 - 100 %")
     entries[-1] = (entries[-1][0], "> 0 - 10 %")
     title = settings.title or context.say("ztv")
@@ -153,7 +154,7 @@ def _lowest_sheet(
         return ramp.paint(result.rasters["lowest_seen"].values)
 
     title = settings.title or context.say("ztv")
-    legend = Legend(context.say("lowest_seen"), tuple(_classes(context, ramp, 0 if most > 12 else 1, "m")))
+    legend = Legend(context.say("lowest_seen"), tuple(classes(context, ramp, 0 if most > 12 else 1, "m")))
     info = sheet_info(
         context, title, context.say("lowest_seen"), (), _method(context, settings, _spacing(products))
     )
@@ -174,7 +175,7 @@ def _angle_sheet(
         return _clear(ramp.paint(values), values > 0)
 
     title = settings.title or context.say("exposure")
-    legend = Legend(context.say("frame_share"), tuple(_classes(context, ramp, 1, "%")))
+    legend = Legend(context.say("frame_share"), tuple(classes(context, ramp, 1, "%")))
     key = f"frame_50mm_{state}_percent"
     facts = _facts(context, products["screened"])
     facts.append(f"{context.say('frame_share')}:")

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.build import Built
-from pipelines.config import StudySettings, ViewshedStudySettings
+from pipelines.config import StudySettings
+from pipelines.config_views import ViewshedStudySettings
 from pipelines.console import Ticker
 from pipelines.site import EXISTING, Site
 from pipelines.workers import map_tasks

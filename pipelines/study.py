@@ -16,15 +16,15 @@ from pipelines.config import (
     SkyStudySettings,
     StudySettings,
     SunlightStudySettings,
-    ViewshedStudySettings,
     read_toml,
 )
-from pipelines.config_views import ExposureStudySettings
+from pipelines.config_views import ExposureStudySettings, PointStudySettings, ViewshedStudySettings
 from pipelines.console import Reporter, Ticker
 from pipelines.exposure import exposure_study
 from pipelines.faces import faces_study, sun_days, weather_of
 from pipelines.keeper import Keeper
 from pipelines.places import eye_place, study_grid
+from pipelines.points import point_study
 from pipelines.profiles import about, profile_path
 from pipelines.propose import scene_of
 from pipelines.provenance import Step, files_of, forget, is_done, mark_done, step, versions
@@ -121,13 +121,15 @@ def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Pat
         old = files_of(run.site.out, made.name)
         forget(run.site.out, made.name)
         title = f"Study {study_id}, {scenario_id}"
-        if isinstance(settings, FacesStudySettings | ExposureStudySettings):
+        if isinstance(settings, FacesStudySettings | ExposureStudySettings | PointStudySettings):
             with run.reporter.step(title) as tick:
                 keeper = Keeper(run.site.out / "studies" / ".unfinished", tick)
                 if isinstance(settings, FacesStudySettings):
                     files = faces_study(run, settings, scene, folder, made, keeper)
-                else:
+                elif isinstance(settings, ExposureStudySettings):
                     files = exposure_study(run, settings, scene, folder, made, keeper)
+                else:
+                    files = point_study(run, settings, scene, folder, made, tick)
             for stale in (set(old) | _left_over(folder)) - set(files):
                 remove(stale)
             mark_done(run.site.out, made, files)
@@ -170,8 +172,9 @@ def _left_over(folder: Path) -> set[Path]:
 def study_step(run: StudyRun, study_id: str, scenario_id: str, settings: StudySettings, scene: Scene) -> Step:
     """What a study's results depend on."""
     inputs = {"base": run.base.scene.hash, "scenario": scene.hash}
-    if settings.area is not None and isinstance(settings.area.ring, str):
-        path = run.site.folder / settings.area.ring.partition("#")[0]
+    area = getattr(settings, "area", None)
+    if area is not None and isinstance(area.ring, str):
+        path = run.site.folder / area.ring.partition("#")[0]
         inputs["area"] = sha256_file(path) if path.is_file() else "missing"
     if isinstance(settings, SunlightStudySettings) and settings.areas is not None:
         path = run.site.path(settings.areas.file)

@@ -27,10 +27,10 @@ from viewers.plate import (
     Legend,
     SheetInfo,
     _axes,
-    _record,
     _scale_bar,
     _text,
     _wrapped,
+    record_lines,
     rules,
 )
 from viewers.words import number, word
@@ -268,7 +268,7 @@ def write_elevation(
             _scale_bar(axes, 2.0, top - 14.0, scale, info)
 
         def plan(axes: Any, y: float) -> None:
-            room = 3.0 * sum(len(_wrapped(line, 6.2, bold=False)) for line in _record(info)) + 34.0
+            room = 3.0 * sum(len(_wrapped(line, 6.2, bold=False)) for line in record_lines(info)) + 34.0
             _key_plan(axes, y + 3.0, MAP_MM[1] - room, elevation.key, info)
 
         _column(figure, legends, info, foot, plan)
@@ -402,7 +402,7 @@ def _column(
     for legend in legends:
         y = _entries(axes, y + 4, legend)
     more(axes, y + 1)
-    record = _record(info)
+    record = record_lines(info)
     top = MAP_MM[1] - 3.0 * sum(len(_wrapped(line, 6.2, bold=False)) for line in record) - 2
     foot(axes, top - 4)
     axes.plot([0, COLUMN_MM], [top - 3, top - 3], color="#99999d", linewidth=0.5)

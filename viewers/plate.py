@@ -348,7 +348,7 @@ def _column(figure: Any, legend: Legend, info: SheetInfo, scale: int, base: Base
         y = _text(axes, y + 0.6, line, 8)
     y = _legend(axes, y + 5, legend, info, base)
     bottom = A3_MM[1] - 2 * MARGIN_MM
-    record = _record(info)
+    record = record_lines(info)
     size = 3.0 * sum(len(_wrapped(line, 6.2, bold=False)) for line in record)
     top = bottom - size - 2
     _north(axes, 12, top - 22, info)
@@ -456,7 +456,7 @@ def _scale_bar(axes: Any, x: float, y: float, scale: int, info: SheetInfo) -> No
     axes.text(x, y - 2, text, fontsize=9, fontweight="bold", va="bottom")
 
 
-def _record(info: SheetInfo) -> list[str]:
+def record_lines(info: SheetInfo) -> list[str]:
     """The small print: method, coordinates, scenario, sources, software."""
     language = info.language
     lines = [f"{word('method', language)}: " + "; ".join(info.method)] if info.method else []
