@@ -16,6 +16,7 @@ from pipelines.config_base import AreaSettings, EyeSettings, Finite, Identifier,
 from pipelines.config_faces import LimitSettings, SunRuleSettings, VscRuleSettings, WindowsSettings
 from pipelines.config_views import (
     ExposureStudySettings,
+    PhotoSettings,
     ProtectedViewStudySettings,
     SightlineStudySettings,
     SkylineStudySettings,
@@ -351,6 +352,10 @@ class ViewSettings(Settings):
     )
     date: dt.date = Field(dt.date(2026, 3, 21), description="day of the sun")
     solar_h: float = Field(15.0, ge=0, lt=24, description="hour of the sun, local apparent solar time [h]")
+    outline: bool = Field(
+        False, description="also the existing state with the outline of the proposal, its hidden part dashed"
+    )
+    photo: PhotoSettings | None = Field(None, description="photograph as backdrop, as a table")
     scenarios: list[Identifier] | None = Field(
         None, min_length=1, description="scenarios to render besides the existing state; all where unset"
     )

@@ -63,6 +63,34 @@ class ViewshedStudySettings(Settings):
         return (*first, *self.observers, *(self.along.eyes if self.along is not None else ()))
 
 
+class ControlPointSettings(Settings):
+    """[[<view>.photo.points]]: a point that is known in the world and in the photograph"""
+
+    name: str = Field(min_length=1, max_length=100, description="name in the table of residuals")
+    east: float = Field(description="east [m]")
+    north: float = Field(description="north [m]")
+    height_m: float = Field(description="height above the datum [m]")
+    x: float = Field(description="to the right from the left edge of the photograph [pixel]")
+    y: float = Field(description="down from its upper edge [pixel]")
+
+
+class PhotoSettings(Settings):
+    """[<view>.photo]: a photograph as backdrop; the camera is solved from control points"""
+
+    file: str = Field(description="JPEG, PNG or TIFF, in the site's folder")
+    points: list[ControlPointSettings] = Field(
+        min_length=5, max_length=200, description="five or more, as tables"
+    )
+    known_lens: bool = Field(False, description="whether hfov_deg is that of the photograph and is kept")
+    warn_px: float = Field(3.0, gt=0, description="residuals (RMS) that are warned of [pixel]")
+
+    @model_validator(mode="after")
+    def _one_name_each(self) -> PhotoSettings:
+        if len({point.name for point in self.points}) != len(self.points):
+            raise ValueError("two control points have one name")
+        return self
+
+
 class ViewpointSettings(Settings):
     """[[viewpoints]]: a named standpoint"""
 

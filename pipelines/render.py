@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from pipelines.build import load
 from pipelines.config import ViewSettings
 from pipelines.console import Reporter
+from pipelines.photo import photo_hash, solved_photo
 from pipelines.propose import scenario_ids, scene_of
 from pipelines.provenance import files_of, forget, is_done, mark_done, step
 from pipelines.site import EXISTING, Site
+from pipelines.tables import write_csv
 from twin.errors import InputError
+from twin.io.atomic import plain, write_json
 from twin.model.results import SunInstant
 from twin.model.scene import Scene
-from twin.study.picture import Picture, render
+from twin.study.outline import proposal_masks
+from twin.study.picture import render
 from twin.sun.dates import instant_at_solar_hour
 from twin.visibility.caster import Device, DeviceChoice, choose_device
 from viewers.camera import camera_of
+from viewers.outline import draw_outlines
 from viewers.palette import surface_colours
 from viewers.residuals import at_lod, residual_legend, roof_cells
 from viewers.still import StillInfo, write_still
@@ -58,9 +66,12 @@ def render_views(
         scene = scene_of(site, base, state) if wanted else base
         for name, settings in wanted.items():
             path = site.out / "pictures" / name / f"{state}.png"
+            inputs = {"scene": scene.hash}
+            if settings.photo is not None:
+                inputs["photo"] = photo_hash(site, name, settings.photo)
             made = step(
                 f"picture-{name}-{state}",
-                {"scene": scene.hash},
+                inputs,
                 {
                     "view": settings.model_dump(mode="json"),
                     "site": site.settings.site.model_dump(mode="json"),
@@ -72,28 +83,33 @@ def render_views(
                 continue
             forget(site.out, made.name)
             with reporter.step(f"Picture {name}, {state}"):
-                write_view(site, scene, name, settings, engine, workers, path)
-            mark_done(site.out, made, [path])
-            files.append(path)
+                done = write_view(site, (base, scene), name, settings, (engine, workers), path, reporter)
+            mark_done(site.out, made, done)
+            files.extend(done)
     return files
 
 
 def write_view(
     site: Site,
-    scene: Scene,
+    scenes: tuple[Scene, Scene],
     name: str,
     settings: ViewSettings,
-    device: Device,
-    threads: int,
+    engine: tuple[Device, int],
     path: Path,
-) -> Picture:
-    """One still with its caption."""
+    reporter: Reporter,
+) -> list[Path]:
+    """One still with its caption, and a photograph or outlines where asked for; ``scenes``: existing, and shown."""
     place = site.settings.site
+    base, scene = scenes
+    where = f"{site.folder / 'views.toml'}: view {name!r}"
     sun = view_sun(site, scene, settings)
-    camera = camera_of(scene, settings.model_dump(), f"{site.folder / 'views.toml'}: view {name!r}")
+    camera, photo = camera_of(base, settings.model_dump(), where), None
+    if settings.photo is not None:
+        photo = solved_photo(site, where, settings.photo, camera, scene.frame)
+        camera = photo.pose.camera
     shown = at_lod(scene, settings.lod)
     cells = roof_cells(shown, settings.lod) if settings.roofs_by == "rmse" else None
-    picture = render(shown, camera, sun, surface_colours(), device=device, threads=threads, paint=cells)
+    picture = render(shown, camera, sun, surface_colours(), *engine, paint=cells)
     info = StillInfo(
         view=settings.title or name,
         site=place.name,
@@ -102,12 +118,30 @@ def write_view(
         language=place.language,
         attribution=place.attribution,
         synthetic=place.synthetic,
-        engine=device.label,
+        engine=engine[0].label,
         lod=settings.lod,
         legend=None if cells is None else residual_legend(place.language),
+        accuracy="" if photo is None else photo.words(place.language),
     )
     write_still(path, picture, camera, sun, scene.frame, info)
-    return picture
+    files = [path]
+    if photo is not None:
+        files.append(path.with_name("control-points.csv"))
+        write_csv(files[-1], list(photo.rows()))
+        files.append(path.with_name("camera.json"))
+        write_json(files[-1], plain(photo.record(scene.frame)))
+        for line in photo.warnings():
+            reporter.warn(f"{where}: {line}")
+    if scene.scenario != EXISTING and (settings.outline or photo is not None):
+        seen, whole = proposal_masks(scene, camera, engine)
+        if photo is None:
+            back = render(at_lod(base, settings.lod), camera, sun, surface_colours(), *engine).rgb
+        else:
+            back = np.where(seen[..., None], picture.rgb, photo.pixels)
+        files.append(path.with_name(f"{scene.scenario}-outlined.png"))
+        outlined = replace(picture, rgb=draw_outlines(back, seen, whole))
+        write_still(files[-1], outlined, camera, sun, scene.frame, replace(info, outlined=True))
+    return files
 
 
 def view_sun(site: Site, scene: Scene, settings: ViewSettings) -> SunInstant:

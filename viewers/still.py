@@ -38,6 +38,8 @@ class StillInfo:
     eye_above_ground_m: float | None = None
     lod: str | None = None
     legend: Legend | None = None
+    accuracy: str = ""
+    outlined: bool = False
 
 
 def write_still(
@@ -85,6 +87,10 @@ def caption_lines(camera: Camera, sun: SunInstant, frame: Frame, info: StillInfo
         f"{word('engine', language)} {info.engine}"
         + (f"; {word('source', language)}: {info.attribution}" if info.attribution else ""),
     ]
+    more = [word("outlined", language)] if info.outlined else []
+    lines[1] += "".join(f"; {text}" for text in [*more, info.accuracy] if text)
+    if camera.roll_deg:
+        lines[2] += f"; {word('roll', language)} {number(camera.roll_deg, 2, language)}°"
     if info.synthetic:
         lines.append(word("synthetic", language))
     return [" ".join(line.split()) for line in lines]

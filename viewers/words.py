@@ -44,6 +44,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "observer": ("observateur", "observer"),
     "ztv": ("Zone de visibilité du projet", "Zone of visibility of the proposal"),
     "exposure": ("Exposition visuelle au projet", "Visual exposure to the proposal"),
+    "outlined": ("projet cerné, partie cachée en tirets", "proposal outlined, hidden part dashed"),
+    "roll": ("roulis", "roll"),
+    "pose": (
+        "caméra calée sur {} points, écart {} px (maximum {} px), position à {} m, direction à {}°",
+        "camera solved from {} points, off by {} px RMS (most {} px), position to {} m, bearing to {}°",
+    ),
     "protected_view": ("Vue protégée", "Protected view"),
     "height_limit": ("Hauteur permise au-dessus du sol [m]", "Height allowed above the ground [m]"),
     "clearance": ("marge sous le plan", "clearance below the plane"),

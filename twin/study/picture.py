@@ -29,7 +29,7 @@ BAND = 1 << 19
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A pinhole camera with a level horizon.
+    """A pinhole camera, with a level horizon unless it is rolled.
 
     Parameters
     ----------
@@ -43,6 +43,8 @@ class Camera:
         Horizontal field of view, above 0 and below 170 [degree].
     width, height
         Pixels; pixels are square.
+    roll_deg
+        How far the camera is turned clockwise about its line of view [degree].
     """
 
     eye: tuple[float, float, float]
@@ -51,9 +53,10 @@ class Camera:
     hfov_deg: float = 60.0
     width: int = 1920
     height: int = 1080
+    roll_deg: float = 0.0
 
     def __post_init__(self) -> None:
-        if not np.isfinite([*self.eye, self.bearing_true_deg]).all():
+        if not np.isfinite([*self.eye, self.bearing_true_deg, self.roll_deg]).all():
             raise InputError(f"a camera needs finite coordinates and bearing; got {self.eye}")
         if not (abs(self.pitch_deg) <= 89.9 and 0 < self.hfov_deg < 170):
             raise InputError(
@@ -71,7 +74,9 @@ class Camera:
 
     def axes(self, frame: Frame) -> NDArray[np.float64]:
         """(3, 3) unit rows: right, up and forward of the picture, in the axes of the grid."""
-        return picture_axes(frame, self.bearing_true_deg, self.pitch_deg)
+        right, up, forward = picture_axes(frame, self.bearing_true_deg, self.pitch_deg)
+        c, s = np.cos(np.radians(self.roll_deg)), np.sin(np.radians(self.roll_deg))
+        return np.stack([c * right - s * up, s * right + c * up, forward])
 
     def origins(self, frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Where the rays of picture points start (3,), local space [m]."""
@@ -350,7 +355,9 @@ def _picture(still: _Still, table: FaceTable, sun: SunInstant | None, device: De
         table.ids,
         table.statuses,
         {
-            "projection": "central (pinhole), level horizon"
+            "projection": f"central (pinhole), rolled by {camera.roll_deg:.3f} degrees"
+            if isinstance(camera, Camera) and camera.roll_deg
+            else "central (pinhole), level horizon"
             if isinstance(camera, Camera)
             else "parallel (axonometric), level horizon",
             "sun": METHOD if sun is not None else "none: even light of the sky",
