@@ -63,7 +63,8 @@ def hidden(site: Path) -> tuple[Camera, list[tuple[np.ndarray, np.ndarray]]]:
 def views(points: list[tuple[np.ndarray, np.ndarray]]) -> str:
     text = (
         "[p]\neye = { east = 732421.0, north = 643859.0, above_ground_m = 12.0 }\nbearing_true_deg = 33.0\n"
-        'pitch_deg = 0.0\nhfov_deg = 58.0\nscenarios = ["plan-2030"]\n[p.photo]\nfile = "data/photo.png"\nknown_lens = true\n'
+        'pitch_deg = 0.0\nhfov_deg = 58.0\nscenarios = ["plan-2030"]\n'
+        '[p.photo]\nfile = "data/photo.png"\nknown_lens = true\n'
     )
     for k, (world, pixel) in enumerate(points):
         text += f'[[p.photo.points]]\nname = "c{k}"\neast = {world[0]}\nnorth = {world[1]}\n'
