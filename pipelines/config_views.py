@@ -48,6 +48,10 @@ class ViewshedStudySettings(Settings):
         0.13, ge=0, lt=1, description="refraction coefficient; drop = (1 - k) d2 / 2R"
     )
     trees: bool = Field(True, description="whether trees hide")
+    sector_true_deg: tuple[Finite, Finite] | None = Field(
+        None, description="first and last direction looked at, clockwise from true north [degree]"
+    )
+    bare_ground: bool = Field(False, description="whether the terrain alone hides: the bare-ground product")
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
 
     @model_validator(mode="after")

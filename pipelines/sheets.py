@@ -524,7 +524,7 @@ def sight_method(context: SheetContext) -> tuple[str, ...]:
         f"{context.say('cell')} {number(settings.cell_size_m, 2, language)} m",
         f"{context.say('target_height')} {number(settings.target_height_m, 2, language)} m",
         bend,
-        context.say("trees_in") if settings.trees else context.say("trees_out"),
+        context.say("bare_ground") if settings.bare_ground else trees_text(context),
         context.say("grazing"),
         f"{context.say('engine')} {context.device if settings.engine == 'triangles' else 'sweep (numba)'}",
     )

@@ -263,8 +263,12 @@ def sunlight_settings(site: Site, settings: SunlightStudySettings) -> SunlightSe
 def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings) -> ViewshedSettings:
     """The study's settings as the library takes them, with the observer in local space."""
     eyes = tuple(eye_place(run, eye) for eye in settings.eyes)
+    frame = run.base.scene.frame
+    sector = settings.sector_true_deg
     return ViewshedSettings(
         observer=eyes[0],
+        sector=None if sector is None else (frame.azimuth_grid(sector[0]), frame.azimuth_grid(sector[1])),
+        bare=settings.bare_ground,
         target_height_m=settings.target_height_m,
         max_distance_m=settings.max_distance_m,
         curvature=settings.curvature,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from twin.errors import InputError
 from twin.model.raster import Grid
 from twin.model.results import ViewshedResult
 from twin.model.scene import Scene
+from twin.study.hanging import faces_of
 from twin.study.occluders import COVERINGS, FaceTable, face_table
 from twin.study.readers import CHUNK, Engine, window_of
 from twin.study.receptors import Receptors, ground_receptors, surface_lift
@@ -45,6 +47,10 @@ class ViewshedSettings:
     engine
         ``triangles``: rays; ``heightfield``: one sweep from each observer over the highest surface, in which all that
         hangs (crowns, decks) is massive down to the ground.
+    sector
+        First and last azimuth that is looked at, clockwise from grid north [degree]; all round where None.
+    bare
+        Whether nothing but the terrain hides (the bare-ground product).
     """
 
     observer: tuple[float, float, float]
@@ -55,6 +61,8 @@ class ViewshedSettings:
     trees: bool = True
     more: tuple[tuple[float, float, float], ...] = ()
     engine: Engine = "triangles"
+    sector: tuple[float, float] | None = None
+    bare: bool = False
 
     @property
     def observers(self) -> tuple[tuple[float, float, float], ...]:
@@ -71,6 +79,22 @@ class ViewshedSettings:
             raise InputError(f"the farthest target is a positive number of metres; got {self.max_distance_m}")
         if not 0 <= self.refraction_k < 1:
             raise InputError(f"a refraction coefficient lies in 0 to 1; got {self.refraction_k}")
+        if self.sector is not None and not np.isfinite(self.sector).all():
+            raise InputError(f"a sector has two finite azimuths; got {self.sector}")
+
+    def looks_at(self, eye: tuple[float, float, float], x: Any, y: Any) -> NDArray[np.bool_]:
+        """Whether places (any shape) lie within the distance and the sector of an eye; its own place does."""
+        off_x, off_y = x - eye[0], y - eye[1]
+        near: NDArray[np.bool_] = np.hypot(off_x, off_y) <= self.max_distance_m
+        if self.sector is None:
+            return near
+        first, last = self.sector
+        width = (last - first) % 360.0 or 360.0
+        turn = (np.degrees(np.arctan2(off_x, off_y)) - first) % 360.0
+        inside: NDArray[np.bool_] = near & (
+            (turn <= width + 1e-9) | (turn >= 360.0 - 1e-9) | ((off_x == 0) & (off_y == 0))
+        )
+        return inside
 
 
 def viewshed(
@@ -84,8 +108,8 @@ def viewshed(
 ) -> ViewshedResult:
     """What an observer sees of the ground, by sight lines against the scene's triangles.
 
-    With curvature, the whole scene is lowered around the observer before the lines are drawn
-    (``twin.study.sight.bend_vertices``).
+    With curvature, the whole scene is lowered before the lines are drawn (``twin.study.sight.bend_vertices``), around
+    the first observer: around another place it differs by a plane, and straight lines stay straight.
 
     Parameters
     ----------
@@ -121,6 +145,8 @@ def viewshed(
     lift = surface_lift(table)
     mask = _within(grid, settings, mask)
     targets = ground_receptors(table, grid, settings.target_height_m, mask)
+    if settings.bare:
+        table = faces_of(table, np.array([layer == "terrain" for layer in table.layers]))
     look = _by_sweeps if settings.engine == "heightfield" else _by_rays
     count, least, engine = look(table, targets, settings, (device, threads), progress)
     method = viewshed_method(settings, targets, lift, engine)
@@ -149,37 +175,30 @@ def _by_rays(
     """Sight lines against triangles, observer by observer."""
     count = np.zeros(len(targets), dtype=np.int32)
     total = float(len(targets) * len(settings.observers))
-    caster = None
+    eyes = np.array(settings.observers, dtype=np.float64)
+    middle, k = (float(eyes[0, 0]), float(eyes[0, 1])), settings.refraction_k
+    low = table.with_vertices(bend_vertices(table.vertices, middle, k)) if settings.curvature else table
+    caster = make_caster(low.triangles(), *where)
     try:
         for number, place in enumerate(settings.observers):
-            eye = np.array(place, dtype=np.float64)
-            if settings.curvature or caster is None:
-                if caster is not None:
-                    caster.close()
-                bent = table
-                if settings.curvature:
-                    bent = table.with_vertices(
-                        bend_vertices(table.vertices, (eye[0], eye[1]), settings.refraction_k)
-                    )
-                caster = make_caster(bent.triangles(), *where)
-                points = ground_receptors(bent, targets.grid, settings.target_height_m, _mask_of(targets))
+            eye = _lowered(eyes[number : number + 1], middle, settings)[0]
             for start in range(0, len(targets), CHUNK):
                 part = slice(start, min(len(targets), start + CHUNK))
-                xyz = points.points(part)
-                near = np.hypot(xyz[:, 0] - eye[0], xyz[:, 1] - eye[1]) <= settings.max_distance_m
-                count[part] += near & sees(caster, xyz, eye)
+                xyz = targets.points(part)
+                some = np.flatnonzero(settings.looks_at(place, xyz[:, 0], xyz[:, 1]))
+                count[part.start + some] += sees(caster, _lowered(xyz[some], middle, settings), eye)
                 if progress is not None:
                     progress(float(number * len(targets) + part.stop), total, "sight lines")
     finally:
-        if caster is not None:
-            caster.close()
+        caster.close()
     return count, None, f"rays against triangles, {where[0].label}"
 
 
-def _mask_of(targets: Receptors) -> NDArray[np.bool_]:
-    mask = np.zeros(targets.grid.rows * targets.grid.cols, dtype=bool)
-    mask[targets.index] = True
-    return mask.reshape(targets.grid.shape)
+def _lowered(
+    points: NDArray[np.float64], middle: tuple[float, float], settings: ViewshedSettings
+) -> NDArray[np.float64]:
+    """Points (n, 3) in the lowered scene."""
+    return bend_vertices(points, middle, settings.refraction_k) if settings.curvature else points
 
 
 def _by_sweeps(
@@ -199,8 +218,11 @@ def _by_sweeps(
     asked = np.float32(max(settings.target_height_m, surface_lift(table)))
     count = np.zeros(len(targets), dtype=np.int32)
     least = np.full(len(targets), np.inf, dtype=np.float32)
+    xyz = targets.xyz
     for number, eye in enumerate(settings.observers):
         found = sweep.lowest_seen(eye, settings.max_distance_m)[rows, cols].ravel()[targets.index]
+        if settings.sector is not None:
+            found = np.where(settings.looks_at(eye, xyz[:, 0], xyz[:, 1]), found, np.float32(np.nan))
         count += found <= asked
         least = np.fmin(least, found)
         if progress is not None:
@@ -217,10 +239,8 @@ SWEEP_ENGINE = (
 def _within(grid: Grid, settings: ViewshedSettings, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
     """Cells whose centre lies within the distance, and in the mask."""
     near = np.zeros(grid.shape, dtype=bool)
-    for x, y, _ in settings.observers:
-        near |= (
-            np.hypot(grid.x_centres()[None, :] - x, grid.y_centres()[:, None] - y) <= settings.max_distance_m
-        )
+    for eye in settings.observers:
+        near |= settings.looks_at(eye, grid.x_centres()[None, :], grid.y_centres()[:, None])
     if mask is None:
         return near
     if mask.shape != grid.shape:
@@ -240,7 +260,7 @@ def viewshed_method(
     curvature: dict[str, object] = {"applied": settings.curvature}
     if settings.curvature:
         curvature |= {"refraction_k": settings.refraction_k, "earth_radius_m": EARTH_RADIUS_M}
-        curvature["drop"] = "(1 - k) d2 / (2 R), scene lowered around the observer"
+        curvature["drop"] = "(1 - k) d2 / (2 R), scene lowered around the first observer"
     return {
         "quantity": "ground that the observer sees",
         **({"observer": eyes[0]} if len(eyes) == 1 else {"observers": eyes}),
@@ -251,7 +271,9 @@ def viewshed_method(
         "cell_size_m": targets.grid.cell_size,
         "cells": len(targets),
         "left_out": "cells inside buildings, outside the ground or area, beyond the distance",
-        "trees": "opaque crowns" if settings.trees else "left out",
+        "what_hides": "the bare ground" if settings.bare else "all that stands",
+        "sector_grid_deg": None if settings.sector is None else list(settings.sector),
+        "trees": "opaque crowns" if settings.trees and not settings.bare else "left out",
         "coverings": COVERINGS,
         "grazing": "visible",
         "engine": engine,
