@@ -167,6 +167,7 @@ def sun_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
     for date, raster in before.hours.items():
         later = after.hours[date] if isinstance(after, SunlightResult) else None
         sheets.extend(_hours_sheets(context, date, raster, later, rows[date], before.method))
+    sheets.extend(_clock_sheets(context, before, after if isinstance(after, SunlightResult) else None))
     plates = after.plates if isinstance(after, SunlightResult) else (None,) * len(before.plates)
     for (sun, old), new in zip(before.plates, plates, strict=True):
         sheets.append(_instant_sheet(context, sun, old, new[1] if new else None, before.method))
@@ -215,6 +216,47 @@ def _hours_sheets(
         info = sheet_info(context, title, f"{context.say('change_of_hours')}, {day}", (*lines, loss), words)
         sheets.append(Sheet(f"difference-{date}", (panel,), legend, info))
     return sheets
+
+
+def _clock_sheets(context: SheetContext, before: SunlightResult, after: SunlightResult | None) -> list[Sheet]:
+    """Longest run, first and last sun of each day that asks for them, and the day with the least sun of a period."""
+    found: list[tuple[str, str, str, Raster, Raster | None]] = []
+    for date, runs in before.runs.items():
+        later = after.runs[date] if after is not None else None
+        for name, key in (("longest", "longest_run"), ("first", "first_sun"), ("last", "last_sun")):
+            new = None if later is None else getattr(later, name)
+            found.append((f"{name}-{date}", key, date, getattr(runs, name), new))
+    for name, raster in before.least.items():
+        found.append(
+            (f"least-{name}", "least_day", name, raster, None if after is None else after.least[name])
+        )
+    return [_clock_sheet(context, before.method, *one) for one in found]
+
+
+def _clock_sheet(
+    context: SheetContext,
+    method: Mapping[str, Any],
+    file: str,
+    key: str,
+    span: str,
+    old: Raster,
+    new: Raster | None,
+) -> Sheet:
+    maps = [(context.say("existing"), old, False)]
+    if new is not None:
+        maps.append((context.say("proposed"), new, True))
+    known = np.concatenate([raster.values[np.isfinite(raster.values)] for _, raster, _ in maps])
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    clock = key in ("first_sun", "last_sun")
+    ramp = palette.clock_ramp(low, high) if clock else palette.hours_ramp(max(high, 1.0))
+    unit = "h" if clock else context.say("hours_unit")
+    legend = Legend(f"{context.say(key)}, {unit}", _ramp_entries(ramp, context))
+    words = (*sun_method(context, method, span), f"{context.say('engine')} {engine_text(context, method)}")
+    day = span_text(context, span, method["days"][span])
+    title = context.settings.title or context.say(key)
+    info = sheet_info(context, title, f"{context.say(key)}, {day}", (), words)
+    panels = tuple(Panel(name, ramp.paint(raster.values), raster.grid, shown) for name, raster, shown in maps)
+    return Sheet(file, panels, legend, info)
 
 
 def _one_state(context: SheetContext, old: Raster, new: Raster) -> tuple[tuple[palette.Colour, str], ...]:

@@ -133,6 +133,13 @@ def change_ramp(width: float = 1.0) -> Ramp:
     return Ramp(tuple(limit * width for limit in limits), (*_LOSS, _NONE, *_GAIN))
 
 
+def clock_ramp(first_h: float, last_h: float) -> Ramp:
+    """Hours of the clock between two [h], in classes of one hour."""
+    begin, end = int(np.floor(first_h)), max(int(np.ceil(last_h)), int(np.floor(first_h)) + 2)
+    made = _classes(float(end - begin), 1.0)
+    return Ramp(tuple(limit + begin for limit in made.limits), made.colours)
+
+
 def percent_ramp(most: float) -> Ramp:
     """Percent up to the largest value, in classes of 1, 2, 5, 10."""
     width = next(step for step in (0.5, 1.0, 2.0, 5.0, 10.0) if most / step <= 12.0)

@@ -8,6 +8,10 @@ from twin.model.results import SunInstant
 
 WORDS: dict[str, tuple[str, str]] = {
     "hours_of_sun": ("Heures d'ensoleillement", "Hours of sun"),
+    "longest_run": ("Plus longue durée sans ombre", "Longest time of sun without a break"),
+    "first_sun": ("Premier soleil, heure légale", "First sun, legal time"),
+    "last_sun": ("Dernier soleil, heure légale", "Last sun, legal time"),
+    "least_day": ("Jour le moins ensoleillé de la période", "Day of the period with the least sun"),
     "change_of_hours": ("Variation de l'ensoleillement", "Change of the hours of sun"),
     "svf_solid_angle": (
         "Facteur de vue du ciel (angle solide)",

@@ -73,6 +73,9 @@ def test_parts_are_one_area_and_half_an_area_has_no_verdict(site: Path, twin: Tw
         rows = {row["area"]: row for row in csv.DictReader(stream)}
     assert set(rows) == {"'=1+1", "square"}
     assert float(rows["'=1+1"]["area_m2"]) == pytest.approx(7200, abs=1)
+    plates = site / "out/studies/gardens/plan-2030/plates"
+    for name in ("longest", "first", "last"):
+        assert (plates / f"{name}-2026-03-21.png").stat().st_size > 20_000, name
     assert float(rows["square"]["studied_share"]) < 0.1 and rows["square"]["verdict"].startswith("not judged")
 
 
