@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Annotated
 
 import shapely
@@ -60,3 +61,10 @@ class AlongSettings(Settings):
         return tuple(
             EyeSettings(east=x, north=y, above_ground_m=self.above_ground_m) for x, y in places.tolist()
         )
+
+
+def one_name_each(names: Iterable[str], what: str) -> None:
+    """ValueError where two things have one name."""
+    seen = list(names)
+    if len(set(seen)) != len(seen):
+        raise ValueError(f"two {what} have one name")

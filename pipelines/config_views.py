@@ -6,7 +6,15 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipelines.config_base import AlongSettings, AreaSettings, EyeSettings, Finite, Identifier, Settings
+from pipelines.config_base import (
+    AlongSettings,
+    AreaSettings,
+    EyeSettings,
+    Finite,
+    Identifier,
+    Settings,
+    one_name_each,
+)
 
 
 class SightSettings(Settings):
@@ -90,8 +98,7 @@ class PhotoSettings(Settings):
 
     @model_validator(mode="after")
     def _one_name_each(self) -> PhotoSettings:
-        if len({point.name for point in self.points}) != len(self.points):
-            raise ValueError("two control points have one name")
+        one_name_each((point.name for point in self.points), "control points")
         return self
 
 
@@ -149,8 +156,7 @@ class SightlineStudySettings(SightSettings):
 
     @model_validator(mode="after")
     def _one_name_each(self) -> SightlineStudySettings:
-        if len({line.name for line in self.lines}) != len(self.lines):
-            raise ValueError("two lines have one name")
+        one_name_each((line.name for line in self.lines), "lines")
         return self
 
 
@@ -220,7 +226,5 @@ class ExposureStudySettings(SightSettings):
 
     @model_validator(mode="after")
     def _one_name_each(self) -> ExposureStudySettings:
-        names = [point.name for point in self.viewpoints]
-        if len(set(names)) != len(names):
-            raise ValueError("two viewpoints have one name")
+        one_name_each((point.name for point in self.viewpoints), "viewpoints")
         return self

@@ -36,10 +36,10 @@ from twin.study.exposure import (
     Seen,
     exposure,
     hidden_up_to,
-    hiding_table,
     seen_from,
 )
-from twin.study.hidden import Taken, view_taken
+from twin.study.hidden import Taken, views_taken
+from twin.study.occluders import face_table
 from twin.study.targets import Targets, targets_of
 from twin.terrain.sampler import TinSampler
 
@@ -146,7 +146,8 @@ def record_of(
         "public": None if public is None else {"areas": list(public.outlines), "left_out": public.left_out},
         "most_exposed": "cells of the public ground by the solid angle of what is built, the largest first, "
         f"each at least {settings.apart_m:g} m from those before it and {settings.from_m:g} m from the buildings",
-        "hides": "rays every twentieth of a degree or finer: what stood where the buildings are seen now",
+        "hides": "rays every twentieth of a degree or finer: what stood where the buildings are seen now, over a "
+        "flat earth",
         "table": tables[0],
         "viewpoints": tables[1],
         "provenance": {"step": made.key, "inputs": plain(made.record)["inputs"], "versions": versions()},
@@ -211,11 +212,10 @@ def solved(
 
 def most_exposed(settings: ExposureStudySettings, answer: Answer, public: NamedAreas | None) -> list[Place]:
     """The cells of the public ground with the largest solid angle, well apart."""
-    angle = answer.products["screened"].rasters["solid_angle"]
-    grid, values = angle.grid, angle.values.ravel()
-    centres = grid.centres()
     if not len(answer.targets):
         return []
+    angle = answer.products["screened"].rasters["solid_angle"]
+    values, centres = angle.values.ravel(), angle.grid.centres()
     allowed, owner = np.isfinite(values) & (values > 0), np.full(len(values), "", dtype=object)
     if public is not None:
         of_area = np.zeros(len(values), dtype=bool)
@@ -248,31 +248,32 @@ def place_rows(
     frame, where = run.base.scene.frame, (run.device, run.threads)
     asked = replace(library_settings(settings), engine="triangles")
     eyes = np.array([place.eye for place in places])
-    seen = {
-        state: seen_from(hiding_table(a.scene, a.targets, asked), a.targets, eyes, asked, where)
-        for state, a in answers.items()
-    }
-    last = answers["proposed" if "proposed" in answers else "existing"]
+    behind = face_table(run.base.scene, settings.trees)
+    seen, taken = {}, {}
+    for state, answer in answers.items():
+        table = face_table(answer.scene, settings.trees, coverings=False)
+        seen[state] = seen_from(table, answer.targets, eyes, asked, where)
+        shown = face_table(answer.scene, settings.trees)
+        taken[state] = views_taken(shown, behind, answer.targets, eyes, where)
+    last = "proposed" if "proposed" in answers else "existing"
+    targets = answers[last].targets
+    hidden = hidden_up_to(table, targets, eyes, asked, where) if len(targets) else None
     rows: list[dict[str, Any]] = []
     hides: list[dict[str, Any]] = []
     world = frame.to_world(eyes[:, :2])
     for k, place in enumerate(places):
         row: dict[str, Any] = {"viewpoint": place.name, "source": place.source}
         row |= {"east": float(world[k, 0]), "north": float(world[k, 1]), "eye_height_m": float(place.eye[2])}
-        if len(last.targets):
-            off = last.targets.middle - place.eye
+        if len(targets):
+            off = targets.middle - place.eye
             row["distance_m"] = float(np.hypot(off[0], off[1]))
-            row["bearing_true_deg"] = float(
-                frame.azimuth_true(float(np.degrees(np.arctan2(off[0], off[1])) % 360.0))
-            )
-        for state, found in seen.items():
-            answer = answers[state]
-            taken = view_taken(answer.scene, run.base.scene, answer.targets, place.eye, settings.trees, where)
-            row |= seen_row(state, found, k, len(answer.targets), taken.solid_angle)
-            if answer is last:
-                hides += hidden_rows(place, taken)
-        if len(last.targets):
-            row["hidden_up_to_m"] = hidden_up_to(last.scene, last.targets, place.eye, asked, where)
+            azimuth = float(np.degrees(np.arctan2(off[0], off[1])) % 360.0)
+            row["bearing_true_deg"] = frame.azimuth_true(azimuth)
+        for state, answer in answers.items():
+            row |= seen_row(state, seen[state], k, len(answer.targets), taken[state][k].solid_angle)
+        hides += hidden_rows(place, taken[last][k])
+        if hidden is not None:
+            row["hidden_up_to_m"] = float(hidden[k]) if np.isfinite(hidden[k]) else None
         rows.append(row)
     return rows, hides
 

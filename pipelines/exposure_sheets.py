@@ -10,7 +10,15 @@ import numpy as np
 
 from pipelines.config_views import ExposureStudySettings
 from pipelines.console import Ticker
-from pipelines.sheets import Sheet, SheetContext, draw_sheets, sheet_info, trees_text
+from pipelines.sheets import (
+    Sheet,
+    SheetContext,
+    curvature_text,
+    draw_sheets,
+    ramp_entries,
+    sheet_info,
+    trees_text,
+)
 from pipelines.studyrun import StudyRun
 from twin.model.results import ExposureResult
 from twin.study.exposure import FRAME_SR
@@ -58,14 +66,13 @@ def _facts(context: SheetContext, result: ExposureResult) -> list[str]:
 
 def _method(context: SheetContext, settings: ExposureStudySettings, spacing_m: float) -> tuple[str, ...]:
     language = context.language
-    bend = f"{context.say('curvature')} {number(settings.refraction_k, 2, language)}, R = 6371 km"
     sweep = "sweep (numba)" if settings.engine == "heightfield" else context.device
     return (
         f"{context.say('cell')} {number(settings.cell_size_m, 2, language)} m",
         f"{context.say('eye_height')} {number(settings.eye_height_m, 2, language)} m",
         f"{context.say('target_spacing')} {number(spacing_m, 2, language)} m",
         f"{context.say('reach')} {number(settings.max_distance_m, 0, language)} m",
-        bend if settings.curvature else context.say("no_curvature"),
+        curvature_text(context, settings.refraction_k if settings.curvature else None),
         trees_text(context),
         context.say("grazing"),
         f"{context.say('engine')} {sweep}",
@@ -97,23 +104,6 @@ def _clear(image: np.ndarray[Any, Any], shown: np.ndarray[Any, Any]) -> np.ndarr
     return image
 
 
-def classes(
-    context: SheetContext, ramp: palette.Ramp, digits: int, unit: str
-) -> list[tuple[palette.Colour, str]]:
-    """Entries of a legend, the highest class first."""
-    language, entries = context.language, []
-    for k, colour in enumerate(ramp.colours):
-        low = number(ramp.limits[k], digits, language)
-        last = k + 1 == len(ramp.limits)
-        text = (
-            f"{low} {unit} {context.say('and_more')}"
-            if last
-            else f"{low} - {number(ramp.limits[k + 1], digits, language)} {unit}"
-        )
-        entries.append((colour, text))
-    return entries[::-1]
-
-
 def _seen_sheet(
     context: SheetContext, settings: ExposureStudySettings, state: str, products: Mapping[str, ExposureResult]
 ) -> Sheet:
@@ -124,7 +114,7 @@ def _seen_sheet(
         values = result.rasters["targets_seen"].values
         return _clear(ramp.paint(100.0 * values / max(1, result.targets)), values > 0)
 
-    entries = [(c, text) for c, text in classes(context, ramp, 0, "%")]
+    entries = list(ramp_entries(ramp, context, "%"))
     entries[0] = (entries[0][0], "90 - 100 %")
     entries[-1] = (entries[-1][0], "> 0 - 10 %")
     title = settings.title or context.say("ztv")
@@ -154,7 +144,7 @@ def _lowest_sheet(
         return ramp.paint(result.rasters["lowest_seen"].values)
 
     title = settings.title or context.say("ztv")
-    legend = Legend(context.say("lowest_seen"), tuple(classes(context, ramp, 0 if most > 12 else 1, "m")))
+    legend = Legend(context.say("lowest_seen"), ramp_entries(ramp, context, "m"))
     info = sheet_info(
         context, title, context.say("lowest_seen"), (), _method(context, settings, _spacing(products))
     )
@@ -175,7 +165,7 @@ def _angle_sheet(
         return _clear(ramp.paint(values), values > 0)
 
     title = settings.title or context.say("exposure")
-    legend = Legend(context.say("frame_share"), tuple(classes(context, ramp, 1, "%")))
+    legend = Legend(context.say("frame_share"), ramp_entries(ramp, context, "%"))
     key = f"frame_50mm_{state}_percent"
     facts = _facts(context, products["screened"])
     facts.append(f"{context.say('frame_share')}:")

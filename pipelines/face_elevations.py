@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.face_outputs import FacesFound
 from pipelines.face_rules import NAMES
-from pipelines.sheets import SheetContext, _change_entries, _hours, _outlines, _ramp_entries, span_text
+from pipelines.sheets import SheetContext, _change_entries, _hours, _outlines, ramp_entries, span_text
 from twin.study.compare import Row
 from twin.study.facades import FaceSurface
 from twin.terrain.sampler import TinSampler
@@ -88,7 +88,7 @@ def elevation_sheet(
     azimuth = found.scene.frame.azimuth_true(surface.azimuth_grid_deg) % 360.0
     towards = f"{number(azimuth, 0, language)}° ({compass_word(azimuth, language)})"
     legends = (
-        Legend(f"{context.say('hours_of_sun')}, {context.say('hours_unit')}", _ramp_entries(ramp, context)),
+        Legend(f"{context.say('hours_of_sun')}, {context.say('hours_unit')}", ramp_entries(ramp, context)),
         Legend(
             f"{context.say('change_of_hours')}, {context.say('change_unit')}",
             _change_entries(context, change),

@@ -16,7 +16,7 @@ from pipelines.console import Ticker
 from pipelines.face_edges import edges_in_sight, edges_of_change
 from pipelines.face_elevations import affected_facades, elevation_sheet
 from pipelines.face_outputs import FacesFound
-from pipelines.sheets import SheetContext, _change_entries, _ramp_entries, sheet_info, span_text, trees_text
+from pipelines.sheets import SheetContext, _change_entries, ramp_entries, sheet_info, span_text, trees_text
 from pipelines.studyrun import StudyRun
 from pipelines.workers import map_tasks
 from twin.model.scene import Scene
@@ -367,7 +367,7 @@ def _entries(metric: Metric, context: SheetContext) -> tuple[tuple[palette.Colou
 
 def _classes(metric: Metric, context: SheetContext) -> tuple[tuple[palette.Colour, str], ...]:
     if metric.suffix == " h":
-        return _ramp_entries(metric.ramp, context)
+        return ramp_entries(metric.ramp, context)
     limits, rows = metric.ramp.limits, []
     for k, colour in enumerate(metric.ramp.colours):
         low = number(limits[k], 1 if limits[k] % 1 else 0, context.language)

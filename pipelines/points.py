@@ -17,14 +17,21 @@ from pipelines.config_views import (
     SkylineStudySettings,
 )
 from pipelines.console import Ticker
-from pipelines.exposure_sheets import classes
 from pipelines.places import eye_place
 from pipelines.provenance import Step, versions
-from pipelines.sheets import Sheet, SheetContext, draw_sheets, sheet_info, trees_text
+from pipelines.sheets import (
+    Sheet,
+    SheetContext,
+    curvature_text,
+    draw_sheets,
+    eye_text,
+    ramp_entries,
+    sheet_info,
+    trees_text,
+)
 from pipelines.site import EXISTING
 from pipelines.studyrun import StudyRun
 from pipelines.tables import write_csv
-from twin.earth import EARTH_RADIUS_M
 from twin.errors import InputError
 from twin.io.atomic import plain, sha256_file, write_json
 from twin.io.geotiff import write_cog
@@ -34,7 +41,8 @@ from twin.model.scene import Scene
 from twin.region import Region
 from twin.study.occluders import face_table
 from twin.study.protected import ProtectedView, clearances
-from twin.study.sightline import Sightline, sightline
+from twin.study.sight import curvature_record
+from twin.study.sightline import LEAST_M, Sightline, sightlines
 from twin.study.skyline import Skyline, sky_taken, skyline
 from twin.terrain.sampler import aligned
 from viewers import palette
@@ -78,35 +86,16 @@ def point_study(
 
 
 def _common(settings: PointStudySettings) -> dict[str, Any]:
-    curvature: dict[str, Any] = {"applied": settings.curvature}
-    if settings.curvature:
-        curvature |= {"refraction_k": settings.refraction_k, "earth_radius_m": EARTH_RADIUS_M}
     trees = "opaque crowns" if settings.trees else "left out"
-    return {"curvature": curvature, "trees": trees, "grazing": "visible"}
+    return {"curvature": curvature_record(_k(settings)), "trees": trees, "grazing": "visible"}
 
 
 def _words(context: SheetContext, settings: PointStudySettings, *more: str) -> tuple[str, ...]:
-    language = context.language
-    bend = f"{context.say('curvature')} {number(settings.refraction_k, 2, language)}, R = 6371 km"
-    return (
-        *more,
-        bend if settings.curvature else context.say("no_curvature"),
-        trees_text(context),
-        context.say("grazing"),
-    )
+    return (*more, curvature_text(context, _k(settings)), trees_text(context), context.say("grazing"))
 
 
 def _k(settings: PointStudySettings) -> float | None:
     return settings.refraction_k if settings.curvature else None
-
-
-def _eye_words(context: SheetContext, eye: Any) -> str:
-    height = (
-        f"{number(eye.above_ground_m, 2, context.language)} m {context.say('above_ground')}"
-        if eye.above_ground_m is not None
-        else f"{number(eye.height_m or 0.0, 2, context.language)} m"
-    )
-    return f"{context.say('observer')}: E {eye.east:.1f} N {eye.north:.1f}, {height}"
 
 
 def file_stem(name: str, number_: int) -> str:
@@ -252,18 +241,18 @@ def _limit_sheet(
         f"{context.say('landmark')} {mark.name}, {number(mark.height_m, 2, language)} m",
         f"{context.say('cell')} {number(settings.cell_size_m, 2, language)} m",
     )
-    legend = Legend(context.say("height_limit"), tuple(classes(context, ramp, 0 if most > 12 else 1, "m")))
+    legend = Legend(context.say("height_limit"), ramp_entries(ramp, context, "m"))
     title = settings.title or f"{context.say('protected_view')}: {mark.name}"
     info = sheet_info(
         context,
         title,
-        _eye_words(context, settings.observer),
+        eye_text(context, settings.observer),
         tuple(facts or [context.say("nothing_in_view")]),
         words,
     )
     panel = Panel(
         context.scene.scenario,
-        ramp.paint(np.where(np.isfinite(allowed.values), values, np.nan)),
+        ramp.paint(values),
         allowed.grid,
         True,
     )
@@ -283,15 +272,18 @@ def _sightlines(
     files: list[Path] = []
     rows: list[dict[str, Any]] = []
     where = (run.device, run.threads)
-    for count, line in enumerate(settings.lines, 1):
-        ends = (np.array(eye_place(run, line.eye)), np.array(eye_place(run, line.target)))
-        try:
-            found = {
-                state: sightline(scene, ends, _k(settings), settings.trees, where, settings.step_m)
-                for state, scene in states.items()
-            }
-        except InputError as error:
-            raise InputError(f"{run.file}: line {line.name!r}: {error}") from None
+    lines = [
+        (np.array(eye_place(run, line.eye)), np.array(eye_place(run, line.target))) for line in settings.lines
+    ]
+    for line, (eye, target) in zip(settings.lines, lines, strict=True):
+        if np.linalg.norm(target - eye) < LEAST_M:
+            raise InputError(f"{run.file}: line {line.name!r}: its ends are less than a metre apart")
+    solved = {
+        state: sightlines(scene, lines, _k(settings), settings.trees, where, settings.step_m)
+        for state, scene in states.items()
+    }
+    for count, line in enumerate(settings.lines):
+        found = {state: some[count] for state, some in solved.items()}
         for state, one in found.items():
             rows.append(
                 {
@@ -305,7 +297,7 @@ def _sightlines(
                     "least_clearance_m": one.clearance_m,
                 }
             )
-        stem = file_stem(line.name, count)
+        stem = file_stem(line.name, count + 1)
         write_csv(folder / f"profile-{stem}.csv", _profile(found))
         files.append(folder / f"profile-{stem}.csv")
         files += write_chart(
@@ -365,7 +357,7 @@ def _line_info(
     words = _words(
         context, settings, f"{context.say('every')} {number(settings.step_m, 2, context.language)} m"
     )
-    return sheet_info(context, title, _eye_words(context, line.eye), tuple(facts), words)
+    return sheet_info(context, title, eye_text(context, line.eye), tuple(facts), words)
 
 
 # --- skylines
@@ -447,4 +439,4 @@ def _sky_info(context: SheetContext, settings: SkylineStudySettings, row: Mappin
         facts.append(f"{context.say('sky_taken')}: {number(row['sky_taken_msr'], 1, language)} msr")
     title = settings.title or context.say("skyline")
     words = _words(context, settings, f"{context.say('every')} {number(settings.step_deg, 3, language)}°")
-    return sheet_info(context, title, _eye_words(context, settings.observer), tuple(facts), words)
+    return sheet_info(context, title, eye_text(context, settings.observer), tuple(facts), words)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipelines.build import Built
 from pipelines.config import StudySettings
+from pipelines.config_base import EyeSettings
 from pipelines.config_views import ViewshedStudySettings
 from pipelines.console import Ticker
 from pipelines.site import EXISTING, Site
@@ -187,7 +188,7 @@ def _hours_sheets(
     width = palette.class_width(float(row["longest_h"]))
     ramp = palette.hours_ramp(float(row["longest_h"]))
     legend = Legend(
-        f"{context.say('hours_of_sun')}, {context.say('hours_unit')}", _ramp_entries(ramp, context)
+        f"{context.say('hours_of_sun')}, {context.say('hours_unit')}", ramp_entries(ramp, context)
     )
     words = (*sun_method(context, method, date), f"{context.say('engine')} {engine_text(context, method)}")
     mean = f"{context.say('existing')}: {context.say('mean')} {_hours(row['mean_existing_h'], language)}"
@@ -250,7 +251,7 @@ def _clock_sheet(
     clock = key in ("first_sun", "last_sun")
     ramp = palette.clock_ramp(low, high) if clock else palette.hours_ramp(max(high, 1.0))
     unit = "h" if clock else context.say("hours_unit")
-    legend = Legend(f"{context.say(key)}, {unit}", _ramp_entries(ramp, context))
+    legend = Legend(f"{context.say(key)}, {unit}", ramp_entries(ramp, context))
     words = (*sun_method(context, method, span), f"{context.say('engine')} {engine_text(context, method)}")
     day = span_text(context, span, method["days"][span])
     title = context.settings.title or context.say(key)
@@ -269,16 +270,21 @@ def _hours(value: Any, language: str) -> str:
     return "-" if value is None else f"{number(float(value), 2, language)} h"
 
 
-def _ramp_entries(ramp: palette.Ramp, context: SheetContext) -> tuple[tuple[palette.Colour, str], ...]:
-    """Classes from many hours down to few."""
-    language, rows = context.language, []
+def ramp_entries(
+    ramp: palette.Ramp, context: SheetContext, unit: str = "h"
+) -> tuple[tuple[palette.Colour, str], ...]:
+    """Classes from high values down to low ones."""
+
+    def text(value: float) -> str:
+        return number(value, 1 if value % 1 else 0, context.language)
+
+    rows = []
     for k, colour in enumerate(ramp.colours):
-        low = number(ramp.limits[k], 1 if ramp.limits[k] % 1 else 0, language)
+        low = text(ramp.limits[k])
         if k + 1 < len(ramp.limits):
-            high = number(ramp.limits[k + 1], 1 if ramp.limits[k + 1] % 1 else 0, language)
-            rows.append((colour, f"{low} - {high} h"))
+            rows.append((colour, f"{low} - {text(ramp.limits[k + 1])} {unit}"))
         else:
-            rows.append((colour, f"{low} h {context.say('and_more')}"))
+            rows.append((colour, f"{low} {unit} {context.say('and_more')}"))
     return tuple(reversed(rows))
 
 
@@ -543,13 +549,23 @@ def _eye_text(context: SheetContext) -> str:
         return ""
     if len(settings.eyes) > 1:
         return f"{len(settings.eyes)} {context.say('observers')}"
-    (eye,) = settings.eyes
-    height = (
-        f"{number(eye.above_ground_m, 2, context.language)} m {context.say('above_ground')}"
-        if eye.above_ground_m is not None
-        else f"{number(eye.height_m or 0.0, 2, context.language)} m"
-    )
+    return eye_text(context, settings.eyes[0])
+
+
+def eye_text(context: SheetContext, eye: EyeSettings) -> str:
+    """Where an eye is."""
+    language = context.language
+    height = f"{number(eye.height_m or 0.0, 2, language)} m"
+    if eye.above_ground_m is not None:
+        height = f"{number(eye.above_ground_m, 2, language)} m {context.say('above_ground')}"
     return f"{context.say('observer')}: E {eye.east:.1f} N {eye.north:.1f}, {height}"
+
+
+def curvature_text(context: SheetContext, refraction_k: float | None) -> str:
+    """How the earth's curve is taken; None for a flat earth."""
+    if refraction_k is None:
+        return context.say("no_curvature")
+    return f"{context.say('curvature')} {number(refraction_k, 2, context.language)}, R = 6371 km"
 
 
 def sight_method(context: SheetContext) -> tuple[str, ...]:
@@ -557,15 +573,10 @@ def sight_method(context: SheetContext) -> tuple[str, ...]:
     settings, language = context.settings, context.language
     if not isinstance(settings, ViewshedStudySettings):
         return ()
-    bend = (
-        f"{context.say('curvature')} {number(settings.refraction_k, 2, language)}, R = 6371 km"
-        if settings.curvature
-        else context.say("no_curvature")
-    )
     return (
         f"{context.say('cell')} {number(settings.cell_size_m, 2, language)} m",
         f"{context.say('target_height')} {number(settings.target_height_m, 2, language)} m",
-        bend,
+        curvature_text(context, settings.refraction_k if settings.curvature else None),
         context.say("bare_ground") if settings.bare_ground else trees_text(context),
         context.say("grazing"),
         f"{context.say('engine')} {context.device if settings.engine == 'triangles' else 'sweep (numba)'}",

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.io.atomic import writing
 from viewers.fonts import prepare
 from viewers.palette import Colour
-from viewers.plate import DPI, INK, SheetInfo, record_lines, rules
+from viewers.plate import INK, SheetInfo, record_lines, rules, save_figure
 from viewers.words import number, word
 
 A4_MM = (297.0, 210.0)
@@ -48,7 +47,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chart:
-    """Curves with their axes; ``unit_x`` of the axis is as long as ``unit_y`` where they measure the same."""
+    """Curves and what lies between them, with marked points (x, y, text); ``round_deg`` counts x from 0 to 360."""
 
     x_label: str
     y_label: str
@@ -70,14 +69,7 @@ def write_chart(stem: Path, chart: Chart, info: SheetInfo) -> list[Path]:
         FigureCanvasAgg(figure)
         stretch = _plot(figure, chart, info)
         _words(figure, info, stretch)
-        files = [stem.with_name(stem.name + ending) for ending in (".png", ".pdf")]
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        with writing(files[0]) as temporary:
-            figure.savefig(temporary, dpi=DPI, metadata={"Software": None})
-        about = {"Creator": info.software, "Producer": None, "CreationDate": None, "Title": info.title}
-        with writing(files[1]) as temporary:
-            figure.savefig(temporary, format="pdf", metadata=about)
-    return files
+        return save_figure(figure, stem, info)
 
 
 def _plot(figure: Any, chart: Chart, info: SheetInfo) -> float:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from twin.errors import InputError
 from twin.frame import Frame
-from twin.io.atomic import writing
 from twin.study.picture import ParallelCamera
 from viewers.fonts import prepare
 from viewers.palette import PROPOSED_LINE, Colour
@@ -32,6 +31,7 @@ from viewers.plate import (
     _wrapped,
     record_lines,
     rules,
+    save_figure,
 )
 from viewers.words import number, word
 
@@ -207,7 +207,7 @@ def write_axonometry(
             _line_legend(axes, y, kinds, info)
 
         _column(figure, (legend,), info, foot, marks)
-        return _save(figure, stem, info)
+        return save_figure(figure, stem, info)
 
 
 def _picture(axes: Any, picture: Axonometry) -> None:
@@ -272,7 +272,7 @@ def write_elevation(
             _key_plan(axes, y + 3.0, MAP_MM[1] - room, elevation.key, info)
 
         _column(figure, legends, info, foot, plan)
-        return _save(figure, stem, info)
+        return save_figure(figure, stem, info)
 
 
 def elevation_scale(width_m: float, height_m: float, panels: int) -> tuple[int, int]:
@@ -363,16 +363,6 @@ def _figure() -> Any:
         figure = Figure(figsize=(A3_MM[0] / 25.4, A3_MM[1] / 25.4), dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
     return figure
-
-
-def _save(figure: Any, stem: Path, info: SheetInfo) -> list[Path]:
-    png, pdf = stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".pdf")
-    with writing(png) as temporary:
-        figure.savefig(temporary, dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
-    about = {"Creator": info.software, "Producer": None, "CreationDate": None, "Title": info.title}
-    with writing(pdf) as temporary:
-        figure.savefig(temporary, format="pdf", dpi=DPI, metadata=about)
-    return [png, pdf]
 
 
 def _title(figure: Any, left: float, bottom: float, text: str) -> None:

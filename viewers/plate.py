@@ -164,14 +164,19 @@ def write_sheet(
         FigureCanvasAgg(figure)
         scale = _maps(figure, panels, base, info)
         _column(figure, legend, info, scale, base)
-        files = [stem.with_name(stem.name + ".png")]
-        with writing(files[0]) as temporary:
-            figure.savefig(temporary, dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
-        if pdf:
-            files.append(stem.with_name(stem.name + ".pdf"))
-            about = {"Creator": info.software, "Producer": None, "CreationDate": None, "Title": info.title}
-            with writing(files[1]) as temporary:
-                figure.savefig(temporary, format="pdf", dpi=DPI, metadata=about)
+        return save_figure(figure, stem, info, pdf=pdf)
+
+
+def save_figure(figure: Any, stem: Path, info: SheetInfo, *, pdf: bool = True) -> list[Path]:
+    """Write ``stem.png`` and, unless ``pdf`` is off, ``stem.pdf``, without dates; gives the files."""
+    files = [stem.with_name(stem.name + ".png")]
+    with writing(files[0]) as temporary:
+        figure.savefig(temporary, dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
+    if pdf:
+        files.append(stem.with_name(stem.name + ".pdf"))
+        about = {"Creator": info.software, "Producer": None, "CreationDate": None, "Title": info.title}
+        with writing(files[1]) as temporary:
+            figure.savefig(temporary, format="pdf", dpi=DPI, metadata=about)
     return files
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin import __version__
-from twin.earth import EARTH_RADIUS_M
 from twin.errors import InputError
 from twin.model.raster import Grid
 from twin.model.results import ExposureResult
@@ -23,7 +22,7 @@ from twin.study.hanging import faces_of
 from twin.study.occluders import COVERINGS, FaceTable, face_table
 from twin.study.readers import CHUNK, Engine, window_of
 from twin.study.receptors import Receptors, ground_receptors, surface_lift
-from twin.study.sight import bend_of, bend_vertices, curvature_drop, sees
+from twin.study.sight import bend_of, bend_vertices, curvature_record, sees
 from twin.study.surface import scene_field
 from twin.study.targets import KINDS, Targets
 from twin.study.watch import Progress, Ticker
@@ -142,25 +141,18 @@ def cell_solid_angle(targets: Targets, number: int, eyes: NDArray[np.float64]) -
 
 
 def bent(
-    table: FaceTable, points: NDArray[np.float64], middle: NDArray[np.float64], settings: ExposureSettings
+    table: FaceTable, points: NDArray[np.float64], targets: Targets, settings: ExposureSettings
 ) -> tuple[FaceTable, NDArray[np.float64]]:
-    """Faces and points (n, 3) lowered by the earth's curve around one place.
-
-    Around another place they would be lowered by the same and a plane more, so straight lines stay straight: one
-    lowered scene serves all eyes and targets.
-    """
+    """Faces and points (n, 3) lowered by the earth's curve around the targets."""
     if not settings.curvature:
         return table, points
-    where = (float(middle[0]), float(middle[1]))
+    x, y, _ = (float(v) for v in targets.middle)
     k = settings.refraction_k
-    drop = curvature_drop(np.hypot(points[:, 0] - where[0], points[:, 1] - where[1]), k)
-    lowered = points - np.column_stack([np.zeros((len(points), 2)), drop])
-    return table.with_vertices(bend_vertices(table.vertices, where, k)), lowered
+    return table.with_vertices(bend_vertices(table.vertices, (x, y), k)), bend_vertices(points, (x, y), k)
 
 
-def hiding_table(scene: Scene, targets: Targets, settings: ExposureSettings) -> FaceTable:
-    """The faces that may hide the targets."""
-    table = face_table(scene, settings.trees, coverings=False)
+def hiding(table: FaceTable, targets: Targets, settings: ExposureSettings) -> FaceTable:
+    """The faces of a scene that may hide the targets."""
     if not settings.bare:
         return table
     keep = [
@@ -182,7 +174,7 @@ def seen_from(
     if not len(eyes) or not len(targets):
         return seen
     both = np.concatenate([eyes, targets.points])
-    low, points = bent(table, both, targets.middle, settings)
+    low, points = bent(table, both, targets, settings)
     caster = make_caster(low.triangles(), *where)
     try:
         ticker = tick or Ticker(None, 1.0)
@@ -245,7 +237,7 @@ def exposure(
     scene.frame.require_same(grid.frame, "the grid of a study of exposure")
     whole = face_table(scene, settings.trees, coverings=False)
     ground = ground_receptors(whole, grid, settings.eye_height_m, mask)
-    table = hiding_table(scene, targets, settings) if settings.bare else whole
+    table = hiding(whole, targets, settings)
     # Counts of other targets or cells, or of another release, are not continued.
     about = f"{__version__} {scene.hash} {targets.ids} {grid} {settings} {where[0].kind}"
     key = hashlib.sha256(about.encode() + targets.points.tobytes() + ground.index.tobytes())
@@ -308,9 +300,6 @@ def exposure_method(
     targets: Targets, settings: ExposureSettings, ground: Receptors, table: FaceTable, engine: str
 ) -> dict[str, object]:
     """How the result was made, for the manifest and the sheets."""
-    curvature: dict[str, object] = {"applied": settings.curvature}
-    if settings.curvature:
-        curvature |= {"refraction_k": settings.refraction_k, "earth_radius_m": EARTH_RADIUS_M}
     hides = "the bare ground and the buildings themselves" if settings.bare else "all that stands"
     return {
         "quantity": "targets on the buildings that an eye above the ground sees, the lowest of them above their foot, "
@@ -321,7 +310,7 @@ def exposure_method(
         "target_spacing_m": targets.spacing_m,
         "eye_height_m": settings.eye_height_m,
         "max_distance_m": settings.max_distance_m,
-        "curvature": curvature,
+        "curvature": curvature_record(settings.refraction_k if settings.curvature else None),
         "what_hides": hides,
         "frame_50mm_sr": round(FRAME_SR, 6),
         "cell_size_m": ground.grid.cell_size,
@@ -336,25 +325,25 @@ def exposure_method(
 
 
 def hidden_up_to(
-    scene: Scene,
+    table: FaceTable,
     targets: Targets,
-    eye: NDArray[np.float64],
+    eyes: NDArray[np.float64],
     settings: ExposureSettings,
     where: tuple[Device, int],
-) -> float:
-    """Height above the foot of the buildings up to which nothing would be seen of them from an eye [m].
+) -> NDArray[np.float64]:
+    """Height above the foot of the buildings up to which nothing would be seen of them from each eye (n,) [m].
 
     All else stays; over the plan of the targets the lowest point that the eye sees in the scene without the buildings
     is sought upright, to a centimetre.
 
     Parameters
     ----------
-    scene
-        The scene with the buildings.
+    table
+        The faces of the scene.
     targets
         Of the buildings.
-    eye
-        x, y, z, local space [m].
+    eyes
+        (n, 3) local space [m].
     settings
         Curvature and what hides.
     where
@@ -364,15 +353,14 @@ def hidden_up_to(
     -------
     0 where their foot is seen; infinite where even 1000 m would not be.
     """
-    table = hiding_table(scene, targets, settings)
+    table = hiding(table, targets, settings)
     table = faces_of(table, np.array([name not in targets.ids for name in table.ids]))
     plan = np.unique(np.round(targets.points[:, :2], 1), axis=0)
-    eye = np.asarray(eye, dtype=np.float64)
     feet = np.column_stack([plan, np.full(len(plan), targets.foot)])
-    low, points = bent(table, np.concatenate([eye[None], feet]), targets.middle, settings)
+    low, points = bent(table, np.concatenate([eyes, feet]), targets, settings)
     caster = make_caster(low.triangles(), *where)
     try:
-        return _lowest_free(caster, points[0], points[1:])
+        return np.array([_lowest_free(caster, eye, points[len(eyes) :]) for eye in points[: len(eyes)]])
     finally:
         caster.close()
 
@@ -384,9 +372,7 @@ def _lowest_free(caster: Caster, eye: NDArray[np.float64], feet: NDArray[np.floa
         return sees(caster, feet + np.column_stack([np.zeros((len(feet), 2)), heights]), eye)
 
     hidden, seen = np.zeros(len(feet)), np.full(len(feet), 1000.0)
-    lift = np.full(len(feet), 0.05)
-    open_now = free(lift)
-    if open_now.any():
+    if free(np.full(len(feet), 0.05)).any():
         return 0.0
     if not free(seen).any():
         return float("inf")

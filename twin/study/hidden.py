@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.model.scene import Scene
 from twin.model.surface import Surface
 from twin.study.hanging import faces_of
-from twin.study.occluders import FaceTable, face_table
+from twin.study.occluders import FaceTable
 from twin.study.targets import Targets
-from twin.visibility.caster import Device, make_caster
+from twin.visibility.caster import Caster, Device, make_caster
 
 STEP_DEG = 0.05
 """Coarsest step between the rays [degree]."""
@@ -37,47 +36,52 @@ class Taken:
     hides: tuple[tuple[str, str, float], ...]
 
 
-def view_taken(
-    scene: Scene,
-    behind: Scene,
+def views_taken(
+    table: FaceTable,
+    behind: FaceTable,
     targets: Targets,
-    eye: NDArray[np.float64],
-    trees: bool,
+    eyes: NDArray[np.float64],
     where: tuple[Device, int],
-) -> Taken:
-    """How much of the view of an eye some buildings take, and what they hide.
+) -> list[Taken]:
+    """How much of the view of each eye some buildings take, and what they hide; over a flat earth.
 
     Parameters
     ----------
-    scene
-        The scene with the buildings.
+    table
+        The faces of the scene with the buildings.
     behind
-        The scene that they are compared with; they are left out of it too.
+        Those of the scene that it is compared with; the buildings are left out of it too.
     targets
         On the buildings.
-    eye
-        x, y, z, local space [m].
-    trees
-        Whether trees are in the view.
+    eyes
+        (n, 3) local space [m].
     where
         Device and threads.
     """
     if not len(targets):
-        return Taken(0.0, ())
-    rays, weight = _fan(targets, np.asarray(eye, dtype=np.float64))
-    now = face_table(scene, trees)
-    took = _hits(now, eye, rays, where)
-    mine = np.array([name in targets.ids for name in now.ids])
-    seen = (took >= 0) & mine[now.objects[took]]
-    if not seen.any():
-        return Taken(0.0, ())
-    old = face_table(behind, trees)
-    old = faces_of(old, np.array([name not in targets.ids for name in old.ids]))
-    total: dict[tuple[str, str], float] = defaultdict(float)
-    for face, angle in zip(_hits(old, eye, rays[seen], where), weight[seen], strict=True):
-        total[_named(old, int(face))] += float(angle)
-    order = sorted(total.items(), key=lambda item: (-item[1], item[0]))
-    return Taken(float(weight[seen].sum()), tuple((kind, name, angle) for (kind, name), angle in order))
+        return [Taken(0.0, ())] * len(eyes)
+    mine = np.array([name in targets.ids for name in table.ids])
+    behind = faces_of(behind, np.array([name not in targets.ids for name in behind.ids]))
+    now, old = make_caster(table.triangles(), *where), make_caster(behind.triangles(), *where)
+    out = []
+    try:
+        for eye in np.asarray(eyes, dtype=np.float64):
+            rays, weight = _fan(targets, eye)
+            took = _hits(now, eye, rays)
+            seen = (took >= 0) & mine[table.objects[took]]
+            if not seen.any():
+                out.append(Taken(0.0, ()))
+                continue
+            total: dict[tuple[str, str], float] = defaultdict(float)
+            for face, angle in zip(_hits(old, eye, rays[seen]), weight[seen], strict=True):
+                total[_named(behind, int(face))] += float(angle)
+            order = sorted(total.items(), key=lambda item: (-item[1], item[0]))
+            hides = tuple((kind, name, angle) for (kind, name), angle in order)
+            out.append(Taken(float(weight[seen].sum()), hides))
+    finally:
+        now.close()
+        old.close()
+    return out
 
 
 def _fan(targets: Targets, eye: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -101,14 +105,8 @@ def _fan(targets: Targets, eye: NDArray[np.float64]) -> tuple[NDArray[np.float64
     return rays, np.full(len(rays), width / across * (high - low) / over)
 
 
-def _hits(
-    table: FaceTable, eye: NDArray[np.float64], rays: NDArray[np.float64], where: tuple[Device, int]
-) -> NDArray[np.int32]:
-    caster = make_caster(table.triangles(), *where)
-    try:
-        return caster.first_hit(np.broadcast_to(np.asarray(eye, dtype=np.float64), rays.shape), rays).face
-    finally:
-        caster.close()
+def _hits(caster: Caster, eye: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.int32]:
+    return caster.first_hit(np.broadcast_to(eye, rays.shape), rays).face
 
 
 def _named(table: FaceTable, face: int) -> tuple[str, str]:

@@ -32,12 +32,25 @@ def bend_of(refraction_k: float) -> float:
     return (1.0 - refraction_k) / (2.0 * EARTH_RADIUS_M)
 
 
+def curvature_record(refraction_k: float | None) -> dict[str, object]:
+    """What a manifest says of the earth's curve; None for a flat earth."""
+    if refraction_k is None:
+        return {"applied": False}
+    return {
+        "applied": True,
+        "refraction_k": refraction_k,
+        "earth_radius_m": EARTH_RADIUS_M,
+        "drop": "(1 - k) d2 / (2 R)",
+    }
+
+
 def bend_vertices(
     vertices: NDArray[np.float64], observer_xy: tuple[float, float], refraction_k: float
 ) -> NDArray[np.float64]:
     """Vertices (n, 3) lowered by ``curvature_drop`` of their distance from an observer, local space [m].
 
-    Straight lines through the lowered scene are the refracted sight lines of the round earth. Faces stay
+    Straight lines through the lowered scene are the refracted sight lines of the round earth. Around another place it
+    differs by a plane, and straight lines stay straight: one lowered scene serves all eyes and targets. Faces stay
     flat between their vertices: for sides of 100 m they miss the curve by less than 0.2 mm.
     """
     out = np.array(vertices, dtype=np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +10,13 @@ from numpy.typing import NDArray
 
 from twin.errors import InputError
 from twin.model.scene import Scene
-from twin.study.occluders import face_table
+from twin.study.occluders import FaceTable, face_table
 from twin.study.sight import bend_of, bend_vertices, sees
 from twin.terrain.sampler import TinSampler
 from twin.visibility.caster import Caster, Device, make_caster
 
+LEAST_M = 1.0
+"""The ends of a line are as far apart at least [m]."""
 SKY_M = 5000.0
 """Where the rays start that look down for the highest surface [m]."""
 
@@ -53,22 +56,26 @@ class Sightline:
         return float(np.nanmin(gap)) if np.isfinite(gap).any() else float("nan")
 
 
-def sightline(
+End = NDArray[np.float64]
+"""x, y, z, local space [m]."""
+
+
+def sightlines(
     scene: Scene,
-    ends: tuple[NDArray[np.float64], NDArray[np.float64]],
+    lines: Sequence[tuple[End, End]],
     refraction_k: float | None,
     trees: bool,
     where: tuple[Device, int],
     step_m: float = 1.0,
-) -> Sightline:
-    """The line of sight between two points.
+) -> list[Sightline]:
+    """The lines of sight between pairs of points.
 
     Parameters
     ----------
     scene
         What hides.
-    ends
-        Eye and target, x, y, z, local space [m].
+    lines
+        Eye and target of each.
     refraction_k
         Refraction coefficient; None leaves the earth flat.
     trees
@@ -83,42 +90,52 @@ def sightline(
     InputError
         Ends nearer than a metre, or not finite.
     """
-    eye, target = (np.asarray(end, dtype=np.float64) for end in ends)
-    length = float(np.hypot(*(target - eye)[:2]))
-    if not np.isfinite(np.concatenate([eye, target])).all() or np.linalg.norm(target - eye) < 1.0:
-        raise InputError("a line of sight has two finite ends, at least a metre apart")
+    for eye, target in lines:
+        if not np.isfinite([*eye, *target]).all() or np.linalg.norm(np.subtract(target, eye)) < LEAST_M:
+            raise InputError("a line of sight has two finite ends, at least a metre apart")
+    if not lines:
+        return []
     table = face_table(scene, trees, coverings=False)
-    share = np.linspace(0.0, 1.0, max(2, int(np.ceil(length / step_m)) + 1))
-    xy = eye[:2] + share[:, None] * (target - eye)[:2]
-    bend = 0.0 if refraction_k is None else bend_of(refraction_k)
-    drop = bend * (share * length) ** 2
-    low = target - np.array([0.0, 0.0, drop[-1]])
+    middle = (float(lines[0][0][0]), float(lines[0][0][1]))
+
+    def lowered(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return points if refraction_k is None else bend_vertices(points, middle, refraction_k)
+
+    ground = TinSampler(scene.terrain.tin)
     straight = make_caster(table.triangles(), *where)
+    low = make_caster(table.with_vertices(lowered(table.vertices)).triangles(), *where)
+    bend = 0.0 if refraction_k is None else bend_of(refraction_k)
+    out = []
     try:
-        surface = _highest(straight, xy)
+        for eye, target in lines:
+            length = float(np.hypot(*(target - eye)[:2]))
+            share = np.linspace(0.0, 1.0, max(2, int(np.ceil(length / step_m)) + 1))
+            xy = eye[:2] + share[:, None] * (target - eye)[:2]
+            # Seen from the eye the ground falls away: the line bends by the drop and ends at the target.
+            drop = bend * (share * length) ** 2
+            line = eye[2] + share * (target[2] - drop[-1] - eye[2]) + drop
+            found = _first(low, table, lowered(np.array([eye, target], dtype=np.float64)))
+            surface = _highest(straight, xy)
+            out.append(Sightline(*found, share * length, line, ground.heights(xy), surface))
     finally:
         straight.close()
-    bent = (
-        table
-        if refraction_k is None
-        else table.with_vertices(bend_vertices(table.vertices, (float(eye[0]), float(eye[1])), refraction_k))
-    )
-    caster = make_caster(bent.triangles(), *where)
-    try:
-        visible = bool(sees(caster, low[None], eye)[0])
-        obstacle, layer, at_m = "", "", float("nan")
-        if not visible:
-            way = (low - eye) / np.linalg.norm(low - eye)
-            hit = caster.first_hit(eye[None], way[None], np.array([np.linalg.norm(low - eye)]))
-            if hit.face[0] >= 0:
-                number = int(table.objects[hit.face[0]])
-                obstacle, layer = table.ids[number], table.layers[number]
-                at_m = float(hit.distance[0] * np.hypot(way[0], way[1]))
-    finally:
-        caster.close()
-    line = eye[2] + share * (low[2] - eye[2]) + drop
-    ground = TinSampler(scene.terrain.tin).heights(xy)
-    return Sightline(visible, obstacle, layer, at_m, share * length, line, ground, surface)
+        low.close()
+    return out
+
+
+def _first(caster: Caster, table: FaceTable, ends: NDArray[np.float64]) -> tuple[bool, str, str, float]:
+    """Whether a line is free; id and layer of what stops it first, and its distance in plan [m]."""
+    eye, target = ends
+    if sees(caster, target[None], eye)[0]:
+        return True, "", "", float("nan")
+    length = float(np.linalg.norm(target - eye))
+    way = (target - eye) / length
+    hit = caster.first_hit(eye[None], way[None], np.array([length]))
+    if hit.face[0] < 0:
+        return False, "", "", float("nan")
+    number = int(table.objects[hit.face[0]])
+    at_m = float(hit.distance[0] * np.hypot(way[0], way[1]))
+    return False, table.ids[number], table.layers[number], at_m
 
 
 def _highest(caster: Caster, xy: NDArray[np.float64]) -> NDArray[np.float64]:

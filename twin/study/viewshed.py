@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.earth import EARTH_RADIUS_M
 from twin.errors import InputError
 from twin.model.raster import Grid
 from twin.model.results import ViewshedResult
@@ -17,7 +16,7 @@ from twin.study.hanging import faces_of
 from twin.study.occluders import COVERINGS, FaceTable, face_table
 from twin.study.readers import CHUNK, Engine, window_of
 from twin.study.receptors import Receptors, ground_receptors, surface_lift
-from twin.study.sight import bend_of, bend_vertices, sees
+from twin.study.sight import bend_of, bend_vertices, curvature_record, sees
 from twin.study.surface import scene_field
 from twin.study.watch import Progress
 from twin.visibility.caster import Device, make_caster
@@ -108,8 +107,8 @@ def viewshed(
 ) -> ViewshedResult:
     """What an observer sees of the ground, by sight lines against the scene's triangles.
 
-    With curvature, the whole scene is lowered before the lines are drawn (``twin.study.sight.bend_vertices``), around
-    the first observer: around another place it differs by a plane, and straight lines stay straight.
+    With curvature, the whole scene is lowered before the lines are drawn (``twin.study.sight.bend_vertices``), once
+    for all observers.
 
     Parameters
     ----------
@@ -257,10 +256,7 @@ def viewshed_method(
         {"east": float(east), "north": float(north), "height_m": float(eye[2])}
         for (east, north), eye in zip(places, settings.observers, strict=True)
     ]
-    curvature: dict[str, object] = {"applied": settings.curvature}
-    if settings.curvature:
-        curvature |= {"refraction_k": settings.refraction_k, "earth_radius_m": EARTH_RADIUS_M}
-        curvature["drop"] = "(1 - k) d2 / (2 R), scene lowered around the first observer"
+    curvature = curvature_record(settings.refraction_k if settings.curvature else None)
     return {
         "quantity": "ground that the observer sees",
         **({"observer": eyes[0]} if len(eyes) == 1 else {"observers": eyes}),

@@ -7,8 +7,9 @@ import pytest
 
 from tests.study_worlds import box, flat, local_grid, scene_of
 from twin.errors import InputError
-from twin.study.exposure import FRAME_SR, ExposureSettings, exposure, hidden_up_to, hiding_table, seen_from
-from twin.study.hidden import view_taken
+from twin.study.exposure import FRAME_SR, ExposureSettings, exposure, hidden_up_to, seen_from
+from twin.study.hidden import views_taken
+from twin.study.occluders import face_table
 from twin.study.targets import KINDS, targets_of
 from twin.visibility.caster import choose_device
 
@@ -32,7 +33,7 @@ def test_a_wall_face_on_has_its_closed_form(distance, spacing):
     scene = scene_of(flat(1200.0), (box("tower", (0, 0), (20, 20, 30)),))
     targets = targets_of(scene, ["tower"], spacing, CPU)
     eye = np.array([[0.0, -10.0 - distance, 15.0]])
-    seen = seen_from(hiding_table(scene, targets, FLAT), targets, eye, FLAT, (CPU, 1))
+    seen = seen_from(face_table(scene, coverings=False), targets, eye, FLAT, (CPU, 1))
     assert seen.solid_angle[0] == pytest.approx(rectangle_sr(20, 30, distance), rel=4e-3)
     assert seen.lowest[0] < spacing
 
@@ -100,11 +101,16 @@ def test_the_height_that_stays_hidden():
     scene = scene_of(flat(1000.0), (screen, tower))
     targets = targets_of(scene, ["tower"], 1.0, CPU)
     eye = np.array([0.0, 0.0, 1.6])
-    found = hidden_up_to(scene, targets, eye, FLAT, (CPU, 1))
+    found = hidden_up_to(face_table(scene), targets, np.array([eye]), FLAT, (CPU, 1))[0]
     near = 1.6 + (10.0 - 1.6) * 290.0 / 99.9 - targets.foot
     assert found == pytest.approx(near, abs=0.08)
-    assert hidden_up_to(scene, targets, np.array([0.0, 200.0, 1.6]), FLAT, (CPU, 1)) == 0.0
-    bent = hidden_up_to(scene, targets, eye, ExposureSettings(refraction_k=0.0), (CPU, 1))
+    assert (
+        hidden_up_to(face_table(scene), targets, np.array([np.array([0.0, 200.0, 1.6])]), FLAT, (CPU, 1))[0]
+        == 0.0
+    )
+    bent = hidden_up_to(
+        face_table(scene), targets, np.array([eye]), ExposureSettings(refraction_k=0.0), (CPU, 1)
+    )[0]
     # The earth's curve takes 7 mm from the tower and a third of it from the line over the screen.
     assert abs(bent - found) <= 0.02
 
@@ -116,11 +122,12 @@ def test_the_view_that_a_wall_takes_and_what_it_hides(distance):
     scene = scene_of(flat(1200.0), (tower, slab))
     targets = targets_of(scene, ["tower"], 2.0, CPU)
     eye = np.array([0.0, -10.0 - distance, 15.0])
-    taken = view_taken(scene, scene, targets, eye, True, (CPU, 1))
+    table = face_table(scene)
+    (taken,) = views_taken(table, table, targets, eye[None], (CPU, 1))
     assert taken.solid_angle == pytest.approx(rectangle_sr(20, 30, distance), rel=0.02)
     shares = {(kind, name): angle / taken.solid_angle for kind, name, angle in taken.hides}
     # The top of the slab is at the height of the eye: the upper half of the tower stands before the sky.
     assert shares["sky", ""] == pytest.approx(0.5, abs=0.02) and sum(shares.values()) == pytest.approx(1.0)
     assert shares["buildings", "slab"] > (0.3 if distance > 50 else 0.1)
     none = targets_of(scene, [], 2.0, CPU)
-    assert len(none) == 0 and view_taken(scene, scene, none, eye, True, (CPU, 1)).solid_angle == 0.0
+    assert len(none) == 0 and views_taken(table, table, none, eye[None], (CPU, 1))[0].solid_angle == 0.0

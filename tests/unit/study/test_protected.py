@@ -10,7 +10,7 @@ from twin.earth import EARTH_RADIUS_M
 from twin.errors import InputError
 from twin.study.occluders import face_table
 from twin.study.protected import ProtectedView, clearances
-from twin.study.sightline import sightline
+from twin.study.sightline import sightlines
 from twin.study.skyline import sky_taken, skyline
 from twin.visibility.caster import choose_device
 
@@ -71,25 +71,22 @@ def test_case_16_as_lines_of_sight():
     scene = scene_of(flat(800.0), (box("wall", (0, 100.1), (400, 0.2, 10)),))
     for d in (150.0, 200.0, 400.0):
         least = 1.6 + 0.084 * d
-        low, high = (
-            sightline(scene, (np.array(EYE), np.array([0.0, d, least + off])), None, True, CPU)
-            for off in (-0.05, 0.05)
-        )
+        ends = [(np.array(EYE), np.array([0.0, d, least + off])) for off in (-0.05, 0.05)]
+        low, high = sightlines(scene, ends, None, True, CPU)
         assert not low.visible and high.visible and low.obstacle == "wall" and low.layer == "buildings"
         assert low.at_m == pytest.approx(100.0, abs=0.01) and high.obstacle == ""
         assert low.clearance_m < 0 and low.distance[-1] == pytest.approx(d)
         assert low.ground == pytest.approx(0.0, abs=1e-6)
     with pytest.raises(InputError, match="metre apart"):
-        sightline(scene, (np.array(EYE), np.array(EYE)), None, True, CPU)
+        sightlines(scene, [(np.array(EYE), np.array(EYE))], None, True, CPU)
 
 
 def test_the_earths_curve_hides():
     """Over 10 km, k = 0: the ground at the end lies 7.848 m lower than its horizon at the eye."""
     scene = scene_of(flat(8000.0), ())
     eye = np.array([-6000.0, 0.0, 1.6])
-    straight, bent = (
-        sightline(scene, (eye, np.array([4000.0, 0.0, 1.0])), k, True, CPU, 50.0) for k in (None, 0.0)
-    )
+    ends = [(eye, np.array([4000.0, 0.0, 1.0]))]
+    straight, bent = (sightlines(scene, ends, k, True, CPU, 50.0)[0] for k in (None, 0.0))
     assert straight.visible and not bent.visible and bent.layer == "terrain"
 
 
