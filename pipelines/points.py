@@ -353,7 +353,7 @@ def _line_info(
             name = context.say("the_terrain") if one.layer == "terrain" else one.obstacle
             said = context.say("stopped_by").format(name, number(one.at_m, 1, context.language))
         facts.append(f"{context.say(state)}: {said}")
-    title = settings.title or f"{context.say('sightline')}: {line.name}"
+    title = f"{settings.title or context.say('sightline')}: {line.name}"
     words = _words(
         context, settings, f"{context.say('every')} {number(settings.step_m, 2, context.language)} m"
     )
