@@ -12,14 +12,15 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pipelines.config_base import AreaSettings, EyeSettings, Finite, Identifier, Ring, Settings
+from pipelines.config_base import AreaSettings, Finite, Identifier, Ring, Settings
 from pipelines.config_faces import LimitSettings, SunRuleSettings, VscRuleSettings, WindowsSettings
 from pipelines.config_views import (
     ExposureStudySettings,
-    PhotoSettings,
+    PictureStudySettings,
     ProtectedViewStudySettings,
     SightlineStudySettings,
     SkylineStudySettings,
+    ViewSettings,
     ViewshedStudySettings,
 )
 from pipelines.profiles import fill_in
@@ -331,34 +332,8 @@ StudySettings = (
     | ProtectedViewStudySettings
     | SightlineStudySettings
     | SkylineStudySettings
+    | PictureStudySettings
 )
-
-
-class ViewSettings(Settings):
-    """One table of views.toml"""
-
-    title: str = Field("", max_length=200, description="caption")
-    eye: EyeSettings = Field(description="standpoint")
-    bearing_true_deg: float = Field(ge=-360, le=360, description="direction of view from true north [degree]")
-    pitch_deg: float = Field(0.0, gt=-90, lt=90, description="upwards positive [degree]")
-    hfov_deg: float = Field(60.0, ge=5, le=120, description="horizontal field of view [degree]")
-    width: int = Field(1920, ge=64, le=8192, description="picture width [pixel]")
-    height: int = Field(1080, ge=64, le=8192, description="picture height [pixel]")
-    lod: Literal["1.2", "1.3", "2.2"] | None = Field(
-        None, description="level of detail of the existing buildings; the best of each where unset"
-    )
-    roofs_by: Literal["rmse"] | None = Field(
-        None, description="colour of the existing roofs: rmse, their distance to the points at that level"
-    )
-    date: dt.date = Field(dt.date(2026, 3, 21), description="day of the sun")
-    solar_h: float = Field(15.0, ge=0, lt=24, description="hour of the sun, local apparent solar time [h]")
-    outline: bool = Field(
-        False, description="also the existing state with the outline of the proposal, its hidden part dashed"
-    )
-    photo: PhotoSettings | None = Field(None, description="photograph as backdrop, as a table")
-    scenarios: list[Identifier] | None = Field(
-        None, min_length=1, description="scenarios to render besides the existing state; all where unset"
-    )
 
 
 class AnchorSettings(Settings):
@@ -541,6 +516,7 @@ def parse_study(path: Path) -> StudySettings:
         "protected_view": ProtectedViewStudySettings,
         "sightline": SightlineStudySettings,
         "skyline": SkylineStudySettings,
+        "picture": PictureStudySettings,
     }
     kind = table.get("kind")
     if kind not in kinds:

@@ -1,9 +1,12 @@
-"""Settings of the studies of sight: viewsheds, zones of visibility, exposure, protected views, lines, skylines."""
+"""Settings of views and of the studies of sight: viewsheds, exposure, protected views, lines, skylines, pictures."""
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from typing import Literal
 
+import shapely
 from pydantic import Field, model_validator
 
 from pipelines.config_base import (
@@ -15,6 +18,9 @@ from pipelines.config_base import (
     Settings,
     one_name_each,
 )
+
+MOST_FRAMES = 400
+"""Of a walk."""
 
 
 class SightSettings(Settings):
@@ -100,6 +106,98 @@ class PhotoSettings(Settings):
     def _one_name_each(self) -> PhotoSettings:
         one_name_each((point.name for point in self.points), "control points")
         return self
+
+
+class WalkSettings(Settings):
+    """[<view>.walk]: pictures along a line one after another, existing and proposed"""
+
+    line: list[tuple[Finite, Finite]] = Field(
+        min_length=2, max_length=1000, description="corners of the line, [[east, north], ...]"
+    )
+    spacing_m: float = Field(5.0, ge=0.1, le=1000, description="distance of the pictures [m]")
+    look: Literal["ahead", "fixed"] = Field(
+        "ahead",
+        description="ahead: along the line, turned by bearing_true_deg; fixed: towards bearing_true_deg",
+    )
+    frame_s: float = Field(0.25, ge=0.02, le=10, description="how long a picture stands [s]")
+    width: int = Field(960, ge=64, le=1920, description="width of the pictures [pixel]")
+    animation: Literal["webp", "gif", "mp4"] = Field(
+        "webp", description="form of the moving picture; mp4 needs ffmpeg on the path"
+    )
+
+    @model_validator(mode="after")
+    def _not_too_long(self) -> WalkSettings:
+        if self.count > MOST_FRAMES:
+            raise ValueError(
+                f"{self.count} pictures are more than {MOST_FRAMES}: a larger spacing_m, or a shorter line"
+            )
+        return self
+
+    @property
+    def count(self) -> int:
+        """Number of pictures."""
+        return max(1, math.ceil(shapely.LineString(self.line).length / self.spacing_m - 1e-9)) + 1
+
+
+class ViewSettings(Settings):
+    """One table of views.toml"""
+
+    title: str = Field("", max_length=200, description="caption")
+    eye: EyeSettings = Field(description="standpoint")
+    bearing_true_deg: float = Field(ge=-360, le=360, description="direction of view from true north [degree]")
+    pitch_deg: float = Field(0.0, gt=-90, lt=90, description="upwards positive [degree]")
+    hfov_deg: float | None = Field(
+        None, ge=1, le=120, description="horizontal field of view; 60 without a lens [degree]"
+    )
+    lens_mm: float | None = Field(
+        None, ge=4, le=2000, description="focal length, instead of hfov_deg; 50 is usual [mm]"
+    )
+    sensor_width_mm: float = Field(36.0, ge=2, le=200, description="width of the sensor behind lens_mm [mm]")
+    width: int = Field(1920, ge=64, le=8192, description="picture width [pixel]")
+    height: int = Field(1080, ge=64, le=8192, description="picture height [pixel]")
+    lod: Literal["1.2", "1.3", "2.2"] | None = Field(
+        None, description="level of detail of the existing buildings; the best of each where unset"
+    )
+    roofs_by: Literal["rmse"] | None = Field(
+        None, description="colour of the existing roofs: rmse, their distance to the points at that level"
+    )
+    date: dt.date = Field(dt.date(2026, 3, 21), description="day of the sun")
+    solar_h: float = Field(15.0, ge=0, lt=24, description="hour of the sun, local apparent solar time [h]")
+    photo: PhotoSettings | None = Field(None, description="photograph as backdrop, as a table")
+    scenarios: list[Identifier] | None = Field(
+        None, min_length=1, description="scenarios to render besides the existing state; all where unset"
+    )
+    walk: WalkSettings | None = Field(None, description="a walk from here, as a table: a moving picture")
+
+    @model_validator(mode="after")
+    def _one_lens(self) -> ViewSettings:
+        if self.hfov_deg is not None and self.lens_mm is not None:
+            raise ValueError("give hfov_deg or lens_mm, one of the two")
+        if not 1.0 <= self.field_of_view_deg <= 120.0:
+            raise ValueError(
+                f"lens_mm and sensor_width_mm make {self.field_of_view_deg:.1f} degrees, not 1 to 120"
+            )
+        return self
+
+    @property
+    def field_of_view_deg(self) -> float:
+        """Horizontal field of view: 2 atan(sensor / (2 lens)) where a lens is given [degree]."""
+        if self.lens_mm is None:
+            return 60.0 if self.hfov_deg is None else self.hfov_deg
+        return math.degrees(2.0 * math.atan(self.sensor_width_mm / (2.0 * self.lens_mm)))
+
+
+class PictureStudySettings(Settings):
+    """studies/<id>.toml with kind = "picture": verified pictures of views, existing, proposed, and what changes"""
+
+    kind: Literal["picture"]
+    title: str = Field("", max_length=200, description="title of the sheets")
+    scenarios: list[Identifier] = Field(
+        default_factory=list, description="scenarios to compare with the existing state"
+    )
+    views: list[Identifier] | None = Field(
+        None, min_length=1, description="views of views.toml; all of them where unset"
+    )
 
 
 class ViewpointSettings(Settings):

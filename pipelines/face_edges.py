@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.model.scene import Layer, Scene
+from twin.study.camera import ParallelCamera
 from twin.study.occluders import face_table
-from twin.study.picture import ParallelCamera
 from twin.visibility.caster import Device, make_caster
 
 FLAT_COS = 0.94

@@ -22,9 +22,10 @@ from pipelines.workers import map_tasks
 from twin.model.scene import Scene
 from twin.model.surface import Surface
 from twin.model.triangulate import triangulate_surface
+from twin.study.camera import ParallelCamera, picture_axes
 from twin.study.compare import Row
 from twin.study.facades import FaceSamples, FaceSun
-from twin.study.picture import CELL_LIFT_M, Cells, ParallelCamera, picture_axes, render_cells
+from twin.study.picture import CELL_LIFT_M, Cells, render_cells
 from twin.visibility.caster import Device
 from viewers import palette
 from viewers.face_plate import Axonometry, drawing_of, write_axonometry, write_elevation

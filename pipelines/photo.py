@@ -16,7 +16,7 @@ from pipelines.site import Site
 from twin.errors import InputError
 from twin.frame import Frame
 from twin.io.atomic import sha256_file
-from twin.study.picture import Camera
+from twin.study.camera import Camera
 from twin.study.pose import Pose, solve_pose
 from viewers.words import number, word
 

@@ -9,13 +9,13 @@ from pipelines.config import (
     PlanSettings,
     StudySettings,
     TwinSettings,
-    ViewSettings,
     parse,
     parse_identifier,
     parse_study,
     parse_views,
     read_toml,
 )
+from pipelines.config_views import ViewSettings
 from twin.errors import InputError
 
 EXISTING = "existing"

@@ -18,16 +18,23 @@ from pipelines.config import (
     SunlightStudySettings,
     read_toml,
 )
-from pipelines.config_views import ExposureStudySettings, PointStudySettings, ViewshedStudySettings
+from pipelines.config_views import (
+    ExposureStudySettings,
+    PictureStudySettings,
+    PointStudySettings,
+    ViewshedStudySettings,
+)
 from pipelines.console import Reporter, Ticker
 from pipelines.exposure import exposure_study
 from pipelines.faces import faces_study, sun_days, weather_of
 from pipelines.keeper import Keeper
+from pipelines.pictures import picture_study, views_input
 from pipelines.places import eye_place, study_grid
 from pipelines.points import point_study
 from pipelines.profiles import about, profile_path
 from pipelines.propose import scene_of
 from pipelines.provenance import Step, files_of, forget, is_done, mark_done, step, versions
+from pipelines.render import chosen_views, photo_input
 from pipelines.site import EXISTING, Site
 from pipelines.studyrun import StudyRun
 from pipelines.tables import write_csv
@@ -48,6 +55,8 @@ from twin.visibility.caster import DeviceChoice, choose_device
 from viewers.animation import find_ffmpeg
 
 GroundSettings = SunlightStudySettings | ViewshedStudySettings | SkyStudySettings
+OWN_FORM = FacesStudySettings | ExposureStudySettings | PointStudySettings | PictureStudySettings
+"""Studies that write their results themselves."""
 STATES = ("existing", "proposed", "difference")
 
 
@@ -94,6 +103,11 @@ def check_means(run: StudyRun, settings: StudySettings) -> None:
     """
     if isinstance(settings, SunlightStudySettings) and settings.animation == "mp4":
         find_ffmpeg()
+    if isinstance(settings, PictureStudySettings):
+        for name, view in chosen_views(run.site, settings.views).items():
+            photo_input(run.site, name, view)
+            if view.walk is not None and view.walk.animation == "mp4":
+                find_ffmpeg()
     key = ""
     try:
         if isinstance(settings, SunlightStudySettings | FacesStudySettings):
@@ -121,13 +135,15 @@ def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Pat
         old = files_of(run.site.out, made.name)
         forget(run.site.out, made.name)
         title = f"Study {study_id}, {scenario_id}"
-        if isinstance(settings, FacesStudySettings | ExposureStudySettings | PointStudySettings):
+        if isinstance(settings, OWN_FORM):
             with run.reporter.step(title) as tick:
                 keeper = Keeper(run.site.out / "studies" / ".unfinished", tick)
                 if isinstance(settings, FacesStudySettings):
                     files = faces_study(run, settings, scene, folder, made, keeper)
                 elif isinstance(settings, ExposureStudySettings):
                     files = exposure_study(run, settings, scene, folder, made, keeper)
+                elif isinstance(settings, PictureStudySettings):
+                    files = picture_study(run, settings, scene, folder, made, tick)
                 else:
                     files = point_study(run, settings, scene, folder, made, tick)
             for stale in (set(old) | _left_over(folder)) - set(files):
@@ -193,6 +209,8 @@ def study_step(run: StudyRun, study_id: str, scenario_id: str, settings: StudySe
         inputs["windows"] = sha256_file(path) if path.is_file() else "missing"
     site = run.site.settings.site.model_dump(mode="json", include=SHEET_KEYS)
     values = {"study": settings.model_dump(mode="json"), "site": site}
+    if isinstance(settings, PictureStudySettings):
+        values["views"] = views_input(run.site, settings)
     return step(f"study-{study_id}-{scenario_id}", inputs, values, run.device.label)
 
 

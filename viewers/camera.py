@@ -9,7 +9,7 @@ import numpy as np
 
 from twin.errors import InputError
 from twin.model.scene import Scene
-from twin.study.picture import Camera
+from twin.study.camera import Camera
 from twin.terrain.sampler import TinSampler
 
 
@@ -21,8 +21,8 @@ def camera_of(scene: Scene, view: Mapping[str, Any], where: str) -> Camera:
     scene
         For the ground under the eye.
     view
-        ``eye`` (east, north, above_ground_m or height_m), bearing_true_deg, pitch_deg, hfov_deg, width and
-        height.
+        ``eye`` (east, north, above_ground_m or height_m), bearing_true_deg, pitch_deg, field_of_view_deg, width
+        and height.
     where
         Begins the message of an error.
 
@@ -48,7 +48,7 @@ def camera_of(scene: Scene, view: Mapping[str, Any], where: str) -> Camera:
         (float(x), float(y), float(height)),
         float(view["bearing_true_deg"]),
         float(view["pitch_deg"]),
-        float(view["hfov_deg"]),
+        float(view["field_of_view_deg"]),
         int(view["width"]),
         int(view["height"]),
     )

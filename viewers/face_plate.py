@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from twin.errors import InputError
 from twin.frame import Frame
-from twin.study.picture import ParallelCamera
+from twin.study.camera import ParallelCamera
 from viewers.fonts import prepare
 from viewers.palette import PROPOSED_LINE, Colour
 from viewers.plate import (

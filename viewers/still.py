@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from twin.frame import Frame
 from twin.io.atomic import writing
 from twin.model.results import SunInstant
-from twin.study.picture import Camera, Picture
+from twin.study.camera import Camera
+from twin.study.picture import Picture
 from viewers.fonts import font_file
 from viewers.plate import Legend
 from viewers.words import instant_text, number, sun_text, word
@@ -39,7 +40,9 @@ class StillInfo:
     lod: str | None = None
     legend: Legend | None = None
     accuracy: str = ""
-    outlined: bool = False
+    change: bool = False
+    lens: float | None = None
+    """Focal length in the sensor of the view [mm]."""
 
 
 def write_still(
@@ -74,20 +77,25 @@ def caption_lines(camera: Camera, sun: SunInstant, frame: Frame, info: StillInfo
     """The lines of the caption, title first."""
     language = info.language
     state = word("existing" if info.scenario == "existing" else "proposed", language)
+    if info.change:
+        state = word("picture_change", language).lower()
     scenario = "" if info.scenario == "existing" else f" ({info.scenario})"
     east, north = frame.to_world(np.array([camera.eye[:2]]))[0]
     eye = f"E {east:.1f} N {north:.1f}, {number(camera.eye[2], 2, language)} m ({frame.vertical})"
+    if info.eye_above_ground_m is not None:
+        eye += f", {number(info.eye_above_ground_m, 2, language)} m {word('above_ground', language)}"
     lines = [
         f"{info.view} - {state}{scenario}" + (f" - LoD {info.lod}" if info.lod else ""),
         f"{instant_text(sun, language)}. {sun_text(sun, language)}",
         f"{word('eye', language)}: {eye}; {frame.crs_name}; {word('bearing', language)} "
         f"{number(camera.bearing_true_deg % 360, 1, language)}°; {word('field_of_view', language)} "
-        f"{number(camera.hfov_deg, 0, language)}°",
+        f"{number(camera.hfov_deg, 1, language)}°"
+        + (f" ({number(info.lens, 0, language)} mm)" if info.lens is not None else ""),
         f"{info.site}; {word('scenario', language)} {info.scenario} {info.scene_hash[:12]}; "
         f"{word('engine', language)} {info.engine}"
         + (f"; {word('source', language)}: {info.attribution}" if info.attribution else ""),
     ]
-    more = [word("outlined", language)] if info.outlined else []
+    more = [word("change_key", language)] if info.change else []
     lines[1] += "".join(f"; {text}" for text in [*more, info.accuracy] if text)
     if camera.roll_deg:
         lines[2] += f"; {word('roll', language)} {number(camera.roll_deg, 2, language)}°"

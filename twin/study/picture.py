@@ -14,8 +14,9 @@ from twin.frame import Frame
 from twin.model.arrays import readonly
 from twin.model.raster import Raster
 from twin.model.results import SunInstant
-from twin.model.scene import Scene, Status
+from twin.model.scene import Layer, Scene, Status
 from twin.model.surface import Surface
+from twin.study.camera import AnyCamera, Camera
 from twin.study.edges import SUBPIXELS, WEIGHTS, contrast_pixels, line_strength, outline_pixels
 from twin.study.occluders import FaceTable, face_table
 from twin.study.shade import Colour, Look, Sample, Surfaces, display, light, sample_hits, sky_colours
@@ -23,147 +24,12 @@ from twin.study.skylight import SkyLight, sky_light
 from twin.sun.position import METHOD, sun_direction_local
 from twin.visibility.caster import Caster, Device, make_caster
 
+SKY = 255
+"""In place of a surface's code."""
 BAND = 1 << 19
 """Pixels that are shaded together: bounds the memory, changes no result."""
 
 
-@dataclass(frozen=True, slots=True)
-class Camera:
-    """A pinhole camera, with a level horizon unless it is rolled.
-
-    Parameters
-    ----------
-    eye
-        x, y, z, local space, height above the datum [m].
-    bearing_true_deg
-        Direction of view from true north, clockwise [degree].
-    pitch_deg
-        Upwards positive, within 89.9 [degree].
-    hfov_deg
-        Horizontal field of view, above 0 and below 170 [degree].
-    width, height
-        Pixels; pixels are square.
-    roll_deg
-        How far the camera is turned clockwise about its line of view [degree].
-    """
-
-    eye: tuple[float, float, float]
-    bearing_true_deg: float
-    pitch_deg: float = 0.0
-    hfov_deg: float = 60.0
-    width: int = 1920
-    height: int = 1080
-    roll_deg: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not np.isfinite([*self.eye, self.bearing_true_deg, self.roll_deg]).all():
-            raise InputError(f"a camera needs finite coordinates and bearing; got {self.eye}")
-        if not (abs(self.pitch_deg) <= 89.9 and 0 < self.hfov_deg < 170):
-            raise InputError(
-                f"a camera's pitch lies within 89.9 degrees and its field of view within 0 to 170; "
-                f"got {self.pitch_deg} and {self.hfov_deg}"
-            )
-        if self.width < 2 or self.height < 2:
-            raise InputError(f"a picture has at least 2 x 2 pixels; got {self.width} x {self.height}")
-
-    @property
-    def vfov_deg(self) -> float:
-        """Vertical field of view [degree]."""
-        half = np.tan(np.radians(self.hfov_deg) / 2) * self.height / self.width
-        return float(2 * np.degrees(np.arctan(half)))
-
-    def axes(self, frame: Frame) -> NDArray[np.float64]:
-        """(3, 3) unit rows: right, up and forward of the picture, in the axes of the grid."""
-        right, up, forward = picture_axes(frame, self.bearing_true_deg, self.pitch_deg)
-        c, s = np.cos(np.radians(self.roll_deg)), np.sin(np.radians(self.roll_deg))
-        return np.stack([c * right - s * up, s * right + c * up, forward])
-
-    def origins(self, frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Where the rays of picture points start (3,), local space [m]."""
-        return np.array(self.eye, dtype=np.float64)
-
-    def directions(self, frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Unit directions (n, 3) of picture points: x right and y down from the top left corner [pixel]."""
-        reach = np.tan(np.radians(self.hfov_deg) / 2) / (self.width / 2)
-        right, up, forward = self.axes(frame)
-        u, v = (x - self.width / 2) * reach, (self.height / 2 - y) * reach
-        rays = forward + u[:, None] * right + v[:, None] * up
-        unit: NDArray[np.float64] = rays / np.linalg.norm(rays, axis=1, keepdims=True)
-        return unit
-
-    def project(self, frame: Frame, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Picture points (n, 2) [pixel] of local points (n, 3) [m]; NaN behind the camera."""
-        reach = np.tan(np.radians(self.hfov_deg) / 2) / (self.width / 2)
-        u, v, depth = self.axes(frame) @ (np.reshape(xyz, (-1, 3)) - np.array(self.eye)).T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            out = np.column_stack([self.width / 2 + u / depth / reach, self.height / 2 - v / depth / reach])
-        out[depth <= 0] = np.nan
-        return out
-
-
-def picture_axes(frame: Frame, bearing_true_deg: float, pitch_deg: float) -> NDArray[np.float64]:
-    """(3, 3) unit rows: right, up and forward of a picture with a level horizon, in the axes of the grid."""
-    bearing, pitch = np.radians(frame.azimuth_grid(bearing_true_deg)), np.radians(pitch_deg)
-    east, north = np.sin(bearing), np.cos(bearing)
-    right = np.array([north, -east, 0.0])
-    forward = np.array([east * np.cos(pitch), north * np.cos(pitch), np.sin(pitch)])
-    return np.stack([right, np.cross(right, forward), forward])
-
-
-@dataclass(frozen=True, slots=True)
-class ParallelCamera:
-    """A camera of parallel rays: an axonometric picture, true to scale in its plane.
-
-    Parameters
-    ----------
-    eye
-        Middle of the plane that the rays start from, local space [m]; what is to be seen lies before it.
-    bearing_true_deg, pitch_deg
-        Direction of view, as those of ``Camera`` [degree].
-    pixel_m
-        Side of a pixel [m].
-    width, height
-        Pixels.
-    """
-
-    eye: tuple[float, float, float]
-    bearing_true_deg: float
-    pitch_deg: float
-    pixel_m: float
-    width: int
-    height: int
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite([*self.eye, self.bearing_true_deg]).all() and self.pixel_m > 0):
-            raise InputError(f"a parallel camera needs finite numbers and a pixel above 0 m; got {self}")
-        if not abs(self.pitch_deg) <= 89.9 or self.width < 2 or self.height < 2:
-            raise InputError(f"a pitch within 89.9 degrees and at least 2 x 2 pixels are needed; got {self}")
-
-    def axes(self, frame: Frame) -> NDArray[np.float64]:
-        """As ``Camera.axes``."""
-        return picture_axes(frame, self.bearing_true_deg, self.pitch_deg)
-
-    def origins(self, frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Where the rays of picture points start (n, 3), local space [m]."""
-        right, up, _ = self.axes(frame)
-        u, v = (x - self.width / 2) * self.pixel_m, (self.height / 2 - y) * self.pixel_m
-        placed: NDArray[np.float64] = np.array(self.eye) + u[:, None] * right + v[:, None] * up
-        return placed
-
-    def directions(self, frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """As ``Camera.directions``: one for all."""
-        forward = self.axes(frame)[2]
-        return np.broadcast_to(forward, (len(x), 3)).copy()
-
-    def project(self, frame: Frame, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
-        """As ``Camera.project``."""
-        u, v, depth = self.axes(frame) @ (np.reshape(xyz, (-1, 3)) - np.array(self.eye)).T
-        out = np.column_stack([self.width / 2 + u / self.pixel_m, self.height / 2 - v / self.pixel_m])
-        out[depth <= 0] = np.nan
-        return out
-
-
-AnyCamera = Camera | ParallelCamera
 CELL_LIFT_M = 0.02
 """How far coloured cells stand off the faces that they cover [m]."""
 
@@ -236,8 +102,10 @@ class Picture:
         (height, width) int32, index into ``objects`` of what the centre of the pixel shows; -1 sky.
     depth
         (height, width) float32, distance from the eye [m]; NaN for sky.
-    objects, statuses
-        Ids and statuses of the scene's objects.
+    surfaces
+        (height, width) uint8, code of ``twin.model.surface.Surface`` of what the centre of the pixel shows; 255 sky.
+    objects, layers, statuses
+        Ids, layers and statuses of the scene's objects.
     method
         How it was made.
     """
@@ -245,18 +113,30 @@ class Picture:
     rgb: NDArray[np.uint8]
     ids: NDArray[np.int32]
     depth: NDArray[np.float32]
+    surfaces: NDArray[np.uint8]
     objects: tuple[str, ...]
+    layers: tuple[Layer, ...]
     statuses: tuple[Status, ...]
     method: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, dtype in (("rgb", np.uint8), ("ids", np.int32), ("depth", np.float32)):
+        for name, dtype in (
+            ("rgb", np.uint8),
+            ("ids", np.int32),
+            ("depth", np.float32),
+            ("surfaces", np.uint8),
+        ):
             object.__setattr__(self, name, readonly(getattr(self, name), dtype))
+
+    def proposed(self) -> NDArray[np.bool_]:
+        """Pixels (height, width) whose middle shows a proposed object."""
+        wanted = np.array([status == "proposed" for status in self.statuses] + [False])
+        shown: NDArray[np.bool_] = wanted[self.ids]
+        return shown
 
     def share_proposed(self) -> float:
         """Share of the picture that proposed objects take, 0 to 1."""
-        wanted = np.array([status == "proposed" for status in self.statuses] + [False])
-        return float(wanted[self.ids].mean())
+        return float(self.proposed().mean())
 
 
 def render(
@@ -296,24 +176,50 @@ def render(
     FrameMismatchError
         The painted raster lies in another frame.
     """
-    table = face_table(scene)
-    if isinstance(paint, Paint):
-        scene.frame.require_same(paint.raster.grid.frame, "the painted raster")
-        surfaces = Surfaces.of(table, palette, (paint.raster, paint.colours))
-    elif paint is not None:
-        table = paint.over(table)
-        surfaces = Surfaces.of(table, palette, None, paint.colours)
-    else:
-        surfaces = Surfaces.of(table, palette, None)
-    look = Look.even() if sun is None else Look.of(sun_direction_local(sun))
-    caster = make_caster(table.triangles(), device, threads)
-    try:
-        still = _Still(scene.frame, camera, surfaces, look, caster)
+    with Studio(scene, palette, device, threads, paint) as studio:
+        return studio.picture(camera, sun)
+
+
+class Studio:
+    """A scene that is made ready once and drawn from any number of cameras; see ``render``. Close it after use."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        palette: Mapping[Any, Colour],
+        device: Device,
+        threads: int = 1,
+        paint: Paint | Cells | None = None,
+    ) -> None:
+        table = face_table(scene)
+        if isinstance(paint, Paint):
+            scene.frame.require_same(paint.raster.grid.frame, "the painted raster")
+            self._surfaces = Surfaces.of(table, palette, (paint.raster, paint.colours))
+        elif paint is not None:
+            table = paint.over(table)
+            self._surfaces = Surfaces.of(table, palette, None, paint.colours)
+        else:
+            self._surfaces = Surfaces.of(table, palette, None)
+        self._scene, self._table, self._device = scene, table, device
+        self._caster = make_caster(table.triangles(), device, threads)
+
+    def picture(self, camera: AnyCamera, sun: SunInstant | None) -> Picture:
+        """The scene from a camera, under a sun or in even light."""
+        look = Look.even() if sun is None else Look.of(sun_direction_local(sun))
+        still = _Still(self._scene.frame, camera, self._surfaces, look, self._caster)
         still.first_pass()
         still.soften_edges()
-    finally:
-        caster.close()
-    return _picture(still, table, sun, device)
+        return _picture(still, self._table, sun, self._device)
+
+    def close(self) -> None:
+        """Give the engine's memory back."""
+        self._caster.close()
+
+    def __enter__(self) -> Studio:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def render_cells(
@@ -352,7 +258,9 @@ def _picture(still: _Still, table: FaceTable, sun: SunInstant | None, device: De
         display(still.colour.reshape(camera.height, camera.width, 3)),
         still.objects.reshape(camera.height, camera.width),
         still.depth.reshape(camera.height, camera.width),
+        np.where(still.faces >= 0, table.semantics[still.faces], SKY).reshape(camera.height, camera.width),
         table.ids,
+        table.layers,
         table.statuses,
         {
             "projection": f"central (pinhole), rolled by {camera.roll_deg:.3f} degrees"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twin.errors import InputError
 from twin.frame import Frame
-from twin.study.picture import Camera
+from twin.study.camera import Camera
 
 LEAST_POINTS = 5
 """Control points that are needed; one of them may turn out to be false where there are two more."""

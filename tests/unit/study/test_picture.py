@@ -10,8 +10,9 @@ from twin.errors import InputError
 from twin.model.objects import Tree
 from twin.model.raster import Raster
 from twin.model.surface import Surface
+from twin.study.camera import Camera, ParallelCamera
 from twin.study.occluders import face_table
-from twin.study.picture import Camera, Cells, Paint, ParallelCamera, Picture, render, render_cells
+from twin.study.picture import Cells, Paint, Picture, render, render_cells
 from twin.study.readers import lit
 from twin.visibility.caster import choose_device, make_caster
 

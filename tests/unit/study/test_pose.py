@@ -7,7 +7,7 @@ import pytest
 
 from tests.study_worlds import FRAME
 from twin.errors import InputError
-from twin.study.picture import Camera
+from twin.study.camera import Camera
 from twin.study.pose import solve_pose
 
 SEEDS = range(40)

@@ -1,0 +1,175 @@
+"""What a proposal does to a picture: where it stands and how much of that is seen, what it hides, what opens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import InputError
+from twin.model.arrays import readonly
+from twin.model.scene import Scene
+from twin.model.surface import Surface
+from twin.study.camera import Camera
+from twin.study.hanging import faces_of
+from twin.study.occluders import face_table
+from twin.study.picture import BAND, Picture
+from twin.visibility.caster import Device, make_caster
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Pixels that show another thing than before: ``kind`` and id of it (none for sky, ground, trees), how many, how
+    large [sr]."""
+
+    kind: str
+    object: str
+    pixels: int
+    solid_angle: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Impact:
+    """What a proposal does to a picture.
+
+    Parameters
+    ----------
+    seen
+        (height, width) bool, pixels whose middle shows a proposed object.
+    whole
+        (height, width) bool, those that would if nothing else stood.
+    gone
+        (height, width) bool, those that showed an object which the scenario removes.
+    solid_angle
+        Of what is seen [sr].
+    hides
+        What was seen in the pixels of the proposal before, the largest first.
+    opens
+        What is seen where removed objects stood, the proposal apart.
+    """
+
+    seen: NDArray[np.bool_]
+    whole: NDArray[np.bool_]
+    gone: NDArray[np.bool_]
+    solid_angle: float
+    hides: tuple[Change, ...]
+    opens: tuple[Change, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("seen", "whole", "gone"):
+            object.__setattr__(self, name, readonly(getattr(self, name), np.bool_))
+
+    @property
+    def share_hidden(self) -> float:
+        """Share of the proposal's outline that other things hide, 0 to 1; 0 where none of it lies in the picture."""
+        total = int((self.whole | self.seen).sum())
+        return 1.0 - int(self.seen.sum()) / total if total else 0.0
+
+
+def impact_of(before: Picture, after: Picture, whole: NDArray[np.bool_], camera: Camera) -> Impact:
+    """The impact of a proposal on a picture.
+
+    Parameters
+    ----------
+    before, after
+        Pictures of the existing state and with the proposal, from the same camera.
+    whole
+        From ``proposal_whole``.
+    camera
+        Their camera.
+
+    Raises
+    ------
+    InputError
+        Pictures of different sizes.
+    """
+    if not (before.ids.shape == after.ids.shape == whole.shape == (camera.height, camera.width)):
+        raise InputError("pictures of different sizes cannot be compared")
+    seen = after.proposed()
+    stays = set(after.objects)
+    removed = np.array([name not in stays for name in before.objects] + [False])
+    gone = removed[before.ids]
+    weight = pixel_solid_angles(camera)
+    return Impact(
+        seen,
+        whole,
+        gone,
+        float(weight[seen].sum()),
+        _changes(before, seen, weight),
+        _changes(after, gone & ~seen, weight),
+    )
+
+
+def pixel_solid_angles(camera: Camera) -> NDArray[np.float64]:
+    """Solid angle (height, width) of the pixels of a central picture: area over d2 times cos i, focal length 1 [sr]."""
+    size = np.tan(np.radians(camera.hfov_deg) / 2) / (camera.width / 2)
+    u = (np.arange(camera.width) + 0.5 - camera.width / 2) * size
+    v = (np.arange(camera.height) + 0.5 - camera.height / 2) * size
+    out: NDArray[np.float64] = size**2 / (1.0 + u[None] ** 2 + v[:, None] ** 2) ** 1.5
+    return out
+
+
+def kinds_of(picture: Picture) -> list[Change]:
+    """Everything that a picture shows, the largest first; without solid angles."""
+    return list(_changes(picture, np.ones(picture.ids.shape, dtype=bool), None))
+
+
+def _changes(
+    picture: Picture, where: NDArray[np.bool_], weight: NDArray[np.float64] | None
+) -> tuple[Change, ...]:
+    """What a picture shows in some pixels, by kind and object."""
+    codes = np.stack([picture.ids[where], np.where(picture.surfaces[where] == Surface.WATER, 1, 0)])
+    found, inverse = np.unique(codes, axis=1, return_inverse=True)
+    pixels = np.bincount(inverse.ravel(), minlength=found.shape[1])
+    each = np.zeros(int(where.sum())) if weight is None else weight[where]
+    angle = np.bincount(inverse.ravel(), each, minlength=found.shape[1])
+    total: dict[tuple[str, str], list[float]] = {}
+    for k in range(found.shape[1]):
+        number, water = int(found[0, k]), bool(found[1, k])
+        sums = total.setdefault(_kind(picture, number, water), [0, 0.0])
+        sums[0] += int(pixels[k])
+        sums[1] += float(angle[k])
+    changes = [Change(kind, name, int(n), a) for (kind, name), (n, a) in total.items()]
+    return tuple(sorted(changes, key=lambda c: (-c.pixels, c.kind, c.object)))
+
+
+def _kind(picture: Picture, number: int, water: bool) -> tuple[str, str]:
+    """Kind and id; the sky, the ground, water and trees have no name."""
+    if number < 0:
+        return "sky", ""
+    if water:
+        return "water", ""
+    layer = picture.layers[number]
+    return layer, "" if layer in ("terrain", "trees") else picture.objects[number]
+
+
+def proposal_whole(scene: Scene, camera: Camera, engine: tuple[Device, int]) -> NDArray[np.bool_]:
+    """Pixels (height, width) whose middle would show a proposed object if nothing else stood.
+
+    Parameters
+    ----------
+    scene
+        The scene with the proposal.
+    camera
+        Where from.
+    engine
+        Device and threads.
+    """
+    table = face_table(scene)
+    mine = np.array([status == "proposed" for status in table.statuses])
+    out = np.zeros(camera.width * camera.height, dtype=bool)
+    if not mine.any():
+        return out.reshape(camera.height, camera.width)
+    eye = np.array(camera.eye, dtype=np.float64)
+    caster = make_caster(faces_of(table, mine).triangles(), *engine)
+    try:
+        for start in range(0, len(out), BAND):
+            y, x = np.divmod(np.arange(start, min(len(out), start + BAND)), camera.width)
+            rays = camera.directions(table.frame, x + 0.5, y + 0.5)
+            out[start : start + len(rays)] = (
+                caster.first_hit(np.broadcast_to(eye, rays.shape), rays).face >= 0
+            )
+    finally:
+        caster.close()
+    return out.reshape(camera.height, camera.width)
