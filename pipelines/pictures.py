@@ -42,6 +42,7 @@ from twin.terrain.sampler import TinSampler
 from viewers.animation import write_animation
 from viewers.outline import draw_change
 from viewers.picture_sheet import Labelled, Plan, picture_width_mm, write_picture_sheet
+from viewers.plate import BaseMap
 from viewers.still import write_still
 from viewers.words import instant_text, number, sun_text
 
@@ -105,9 +106,11 @@ def picture_study(
             shot.impact = impact_of(old, new, whole, shot.view.camera)
             changes += _change_rows(shot.view.name, shot.impact)
     rows = [_row(shot) for shot in shots]
+    context = SheetContext(run.site, run.base, scene, run.device.label, folder.parent.name, settings)
+    base_of = base_map(context, base.terrain.dtm.grid)
     for shot in shots:
         files += _stills(run, scene, shot, folder)
-        files += _sheet(run, settings, scene, shot, folder)
+        files += _sheet(context, base_of, shot, folder)
         warn_of(shot.view, run.reporter, run.site)
     for name, table in (("table.csv", rows), ("changes.csv", changes)):
         if table:
@@ -370,11 +373,9 @@ def model_accuracy(scene: Scene) -> dict[str, Any]:
     }
 
 
-def _sheet(
-    run: StudyRun, settings: PictureStudySettings, scene: Scene, shot: Shot, folder: Path
-) -> list[Path]:
+def _sheet(context: SheetContext, base: BaseMap, shot: Shot, folder: Path) -> list[Path]:
     """The plate of a view."""
-    context = SheetContext(run.site, run.base, scene, run.device.label, folder.parent.name, settings)
+    settings, scene = context.settings, context.scene
     view, say = shot.view, context.say
     pictures: list[Labelled] = [(say(state), shot.shown(state)) for state in shot.pictures]
     if shot.impact is not None:
@@ -393,10 +394,9 @@ def _sheet(
             number(width / 20 / float(np.tan(np.radians(view.camera.hfov_deg) / 2)), 0, language)
         ),
     ]
-    method = (say("picture_method"), f"{say('engine')} {run.device.label}")
+    method = (say("picture_method"), f"{say('engine')} {context.device}")
     subtitle = f"{say('scenario')} {scene.scenario}"
     info = sheet_info(context, title, subtitle, tuple(lines), method)
-    base = base_map(context, run.base.scene.terrain.dtm.grid)
     camera = view.camera
     plan = Plan(
         base.existing,

@@ -143,6 +143,7 @@ def _small_print(figure: Any, at: tuple[float, float], width: float, info: Sheet
 
 def _plan(figure: Any, at: tuple[float, float], plan: Plan, info: SheetInfo) -> None:
     """A plan at a usual scale, grid north up, with the eye and what it looks at."""
+    from matplotlib.collections import PolyCollection
     from matplotlib.patches import Wedge
 
     eye = np.array(plan.eye)
@@ -161,17 +162,25 @@ def _plan(figure: Any, at: tuple[float, float], plan: Plan, info: SheetInfo) -> 
     axes.set_xlim(middle[0] - half, middle[0] + half)
     axes.set_ylim(middle[1] - half, middle[1] + half)
     axes.set_facecolor("#f4f3ef")
+    window = shapely.box(*(middle - half), *(middle + half))
     axes.set_xticks([])
     axes.set_yticks([])
     red, gone = (tuple(c / 255 for c in colour) for colour in (PROPOSED_LINE, GONE_SHADE))
     grey = tuple(c / 255 for c in EXISTING_FILL)
-    for shapes, style in (
+    styles: tuple[tuple[Any, dict[str, Any]], ...] = (
         (plan.existing, {"facecolor": grey, "edgecolor": "#4a4a4e", "linewidth": 0.25, "zorder": 2}),
         (plan.removed, {"facecolor": (*gone, 0.45), "edgecolor": gone, "linewidth": 0.6, "zorder": 3}),
         (plan.proposed, {"facecolor": (*red, 0.35), "edgecolor": red, "linewidth": 1.0, "zorder": 4}),
-    ):
-        for part in (part for shape in shapes for part in shapely.get_parts(shape)):
-            axes.fill(*np.asarray(part.exterior.coords)[:, :2].T, **style)
+    )
+    for shapes, style in styles:
+        near = shapely.intersection(np.array(shapes, dtype=object), window)
+        parts = shapely.get_parts(near)
+        rings = [
+            np.asarray(part.exterior.coords)[:, :2]
+            for part in parts
+            if part.geom_type == "Polygon" and not part.is_empty
+        ]
+        axes.add_collection(PolyCollection(rings, **style))
     middle_deg = 90.0 - plan.bearing_grid_deg
     ends = (middle_deg - plan.hfov_deg / 2, middle_deg + plan.hfov_deg / 2)
     cone = Wedge(tuple(eye), 8 * half, *ends, facecolor=INK, alpha=0.12, edgecolor="none", zorder=5)

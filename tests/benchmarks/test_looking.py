@@ -1,19 +1,23 @@
-"""A step of the sun slider, and a still of 1920 x 1080, on the demo site.
+"""A step of the sun slider, and stills of 1920 x 1080, on the demo site and on the 800 ha of the valley.
 
-``pytest tests/benchmarks/test_looking.py --benchmark-only`` (the first needs a display or libEGL).
+``pytest tests/benchmarks/test_looking.py --benchmark-only`` (the first needs a display or libEGL; the last makes and
+builds the valley, some 6 minutes, unless ``TWIN_VALLEY`` names the folder of one that is built).
 """
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
 import pytest
 
-from pipelines.build import load
+from pipelines.build import build, load
 from pipelines.console import Reporter
 from pipelines.propose import scene_of
-from pipelines.render import render_views
+from pipelines.render import ready_view, render_views, studio_of
+from pipelines.sample.make import make_sample
 from pipelines.site import EXISTING, open_site
 from twin.errors import TwinError
 from twin.visibility.caster import choose_device
@@ -59,3 +63,27 @@ def test_a_still(benchmark, demo_site: Path, tmp_path: Path) -> None:
 
     files = benchmark.pedantic(still, setup=forget, rounds=2, iterations=1)
     benchmark.extra_info["stills_each_round"] = len(files)
+
+
+@pytest.fixture(scope="module")
+def valley(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The synthetic valley of 800 ha, built."""
+    if "TWIN_VALLEY" in os.environ:
+        return Path(os.environ["TWIN_VALLEY"])
+    folder = tmp_path_factory.mktemp("valley") / "site"
+    make_sample(folder, "valley", seed=1, workers=2)
+    build(open_site(folder), Reporter(quiet=True), workers=2)
+    return folder
+
+
+def test_a_still_of_a_valley(benchmark, valley: Path) -> None:
+    """Sun and sky light, 1920 x 1080, loading excluded: at most 20 s on two cores, from each view."""
+    site = open_site(valley)
+    base = load(site).scene
+    engine = (choose_device("cpu"), 2)
+    views = [ready_view(site, base, name, settings) for name, settings in site.views().items()]
+    with studio_of(base, views[0].settings, engine) as studio:
+        cameras = cycle([(replace(view.camera, width=1920, height=1080), view.sun) for view in views])
+        benchmark.pedantic(lambda: studio.picture(*next(cameras)), rounds=2 * len(views))
+    print(f"valley, {len(views)} views: longest {benchmark.stats.stats.max:.1f} s")
+    assert benchmark.stats.stats.max <= 20.0

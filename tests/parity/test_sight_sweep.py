@@ -62,6 +62,16 @@ def test_it_sees_what_every_crossing_leaves(name: str, cells: tuple[float, float
         assert (ours & truth).sum() / (ours | truth).sum() >= JACCARD, (name, target)
 
 
+@pytest.mark.parametrize("off", [-2.2e-16, 1e-13, -3e-10, 0.1 + 0.2 - 0.3])
+def test_rounding_leaves_no_cell_out(off: float) -> None:
+    """Cells on the diagonals of an eye that stands a rounding error off a cell's middle, and off the others."""
+    field = HeightField(plain(41), 0.5, 0.5, 732382.87, 643969.88)
+    x, y = field.centres()
+    for col, row in ((0, 0), (7, 30), (20, 20)):
+        for place in ((x[col] + off, y[row]), (x[col], y[row] - off), (x[col] + off, y[row] + 0.37)):
+            assert (SightSweep(field).lowest_seen((*map(float, place), 3.0)) == 0).all()
+
+
 def plain(size: int = 101, cell: float = 10.0) -> np.ndarray:
     return np.zeros((size, size))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,14 @@ class Templates:
 
     items: Sequence[Mapping[str, Any]]
     vertices: NDArray[np.float64]
+    known: dict[int, Geometry | None] = field(default_factory=dict)
+    """Those that were read: a wood has one for ten thousand trees."""
+
+    def shape(self, index: int) -> Geometry | None:
+        """The geometry of a template."""
+        if index not in self.known:
+            self.known[index] = parse_geometry(self.items[index], self.vertices, None)
+        return self.known[index]
 
 
 def parse_templates(value: Any) -> Templates | None:
@@ -236,7 +244,7 @@ def _instance(
     index, anchor, matrix = instance_matrix(item, vertices, templates)
     if templates is None:
         return None
-    shape = parse_geometry(templates.items[index], templates.vertices, None)
+    shape = templates.shape(index)
     if shape is None:
         return None
     four = np.column_stack([shape.vertices, np.ones(len(shape.vertices))]) @ matrix.T

@@ -26,7 +26,7 @@ from twin.study.sight import bend_of, bend_vertices, curvature_record, sees
 from twin.study.surface import scene_field
 from twin.study.targets import KINDS, Targets
 from twin.study.watch import Progress, Ticker
-from twin.visibility.caster import Caster, Device, make_caster
+from twin.visibility.caster import Caster, Device, make_caster, make_sight
 from twin.visibility.sight_sweep import SightSweep
 
 FRAME_SR = 4.0 * float(
@@ -243,9 +243,10 @@ def exposure(
     key = hashlib.sha256(about.encode() + targets.points.tobytes() + ground.index.tobytes())
     tick = Ticker(progress, len(targets) * len(ground), key.hexdigest())
     if settings.engine == "heightfield":
-        seen = _by_sweeps(table, targets, ground, settings, where[1], tick)
-        engine = "sweep from each target over the height field of all but its own building, numba; its own faces hide "
+        seen = _by_sweeps(table, targets, ground, settings, where, tick)
+        engine = "sweep from each target over the height field of all but its own building, {}; its own faces hide "
         engine += "by the way they face, its edges by nothing of their own"
+        engine = engine.format(where[0].label if where[0].engine == "wgsl" else "numba")
     else:
         seen = seen_from(table, targets, ground.xyz, settings, where, tick)
         engine = f"rays against triangles, {where[0].label}"
@@ -269,7 +270,7 @@ def _by_sweeps(
     targets: Targets,
     ground: Receptors,
     settings: ExposureSettings,
-    threads: int,
+    where: tuple[Device, int],
     tick: Ticker,
 ) -> Seen:
     """One sweep from each target, over a field without its own building."""
@@ -288,11 +289,15 @@ def _by_sweeps(
             window = window_of(ground.grid, whole)
             feet = np.full(whole.shape, np.nan)
             feet[window] = ground.raster((ground.z - height).astype(np.float32)).values
-            sweeps = {own: (SightSweep(field_, feet, bend=bend, threads=threads), window)}
+            for old, _ in sweeps.values():
+                old.close()
+            sweeps = {own: (make_sight(field_, feet, where[0], bend=bend, threads=where[1]), window)}
         sweep, window = sweeps[own]
         x, y, z = (float(v) for v in targets.points[k])
         least = sweep.lowest_seen((x, y, z), settings.max_distance_m)[window].ravel()[ground.index]
         seen.add(targets, k, eyes, np.flatnonzero((least <= height) & _faces(targets, k, eyes, settings)))
+    for sweep, _ in sweeps.values():
+        sweep.close()
     return seen
 
 

@@ -19,8 +19,7 @@ from twin.study.receptors import Receptors, ground_receptors, surface_lift
 from twin.study.sight import bend_of, bend_vertices, curvature_record, sees
 from twin.study.surface import scene_field
 from twin.study.watch import Progress
-from twin.visibility.caster import Device, make_caster
-from twin.visibility.sight_sweep import SightSweep
+from twin.visibility.caster import Device, make_caster, make_sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,24 +212,35 @@ def _by_sweeps(
     feet = np.full(whole.shape, np.nan)
     feet[rows, cols] = targets.raster(targets.z - max(settings.target_height_m, surface_lift(table))).values
     bend = bend_of(settings.refraction_k) if settings.curvature else 0.0
-    sweep = SightSweep(field, feet, bend=bend, threads=where[1])
+    sweep = make_sight(field, feet, where[0], bend=bend, threads=where[1])
     asked = np.float32(max(settings.target_height_m, surface_lift(table)))
     count = np.zeros(len(targets), dtype=np.int32)
     least = np.full(len(targets), np.inf, dtype=np.float32)
     xyz = targets.xyz
-    for number, eye in enumerate(settings.observers):
-        found = sweep.lowest_seen(eye, settings.max_distance_m)[rows, cols].ravel()[targets.index]
-        if settings.sector is not None:
-            found = np.where(settings.looks_at(eye, xyz[:, 0], xyz[:, 1]), found, np.float32(np.nan))
-        count += found <= asked
-        least = np.fmin(least, found)
-        if progress is not None:
-            progress(float(number + 1), float(len(settings.observers)), "observers")
-    return count, np.where(np.isfinite(least), least, np.nan).astype(np.float32), SWEEP_ENGINE
+    eyes = settings.observers
+    # Who looks one way only is swept alone.
+    together = sweep.together if settings.sector is None else 1
+    try:
+        for start in range(0, len(eyes), together):
+            some = eyes[start : start + together]
+            counts, low = sweep.tally(some, float(asked), settings.max_distance_m)
+            by = counts[rows, cols].ravel()[targets.index]
+            found = low[rows, cols].ravel()[targets.index]
+            if settings.sector is not None:
+                looked = settings.looks_at(some[0], xyz[:, 0], xyz[:, 1])
+                by, found = np.where(looked, by, 0), np.where(looked, found, np.float32(np.nan))
+            count += by
+            least = np.fmin(least, found)
+            if progress is not None:
+                progress(float(start + len(some)), float(len(eyes)), "observers")
+    finally:
+        sweep.close()
+    engine = SWEEP_ENGINE.format("numba" if where[0].engine != "wgsl" else where[0].label)
+    return count, np.where(np.isfinite(least), least, np.nan).astype(np.float32), engine
 
 
 SWEEP_ENGINE = (
-    "sweep over the height field of all that stands or hangs (massive down to the ground), numba, "
+    "sweep over the height field of all that stands or hangs (massive down to the ground), {}, "
     "2 rays for each cell of the farthest row, both crossings; heights read linearly between cell centres"
 )
 

@@ -13,6 +13,7 @@ from twin.errors import InputError, MissingDependencyError
 from twin.visibility.occluders import HeightField, Occluders
 
 if TYPE_CHECKING:
+    from twin.visibility.sight_sweep import SightSweep
     from twin.visibility.sweep import SunSweep
 
 log = logging.getLogger(__name__)
@@ -209,6 +210,39 @@ def make_caster(occluders: Occluders, device: Device, threads: int = 1) -> Caste
     from twin.visibility.gpu import GpuCaster
 
     return GpuCaster(occluders, device)
+
+
+def make_sight(
+    field: HeightField,
+    ground: NDArray[np.floating] | None,
+    device: Device,
+    *,
+    bend: float = 0.0,
+    threads: int = 1,
+) -> SightSweep:
+    """Sight over a height field on a device; the fast engine for wide ground and many eyes.
+
+    Parameters
+    ----------
+    field, ground, bend, threads
+        See ``twin.visibility.sight_sweep.SightSweep``.
+    device
+        From ``choose_device``: in WGSL on a GPU, else in numba.
+
+    Raises
+    ------
+    MissingDependencyError
+        The device is not there (any more), or has too little memory.
+    InputError
+        An impossible number, a ground of another shape.
+    """
+    if device.engine == "wgsl":
+        from twin.visibility.gpu_sight import GpuSight
+
+        return GpuSight(field, ground, device, bend=bend, threads=threads)
+    from twin.visibility.sight_sweep import SightSweep
+
+    return SightSweep(field, ground, bend=bend, threads=threads)
 
 
 def make_sweep(

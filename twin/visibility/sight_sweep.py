@@ -11,6 +11,7 @@ Sensing 69(1), with both crossings and dense rays.)
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -25,9 +26,13 @@ RAYS_PER_CELL = 2.0
 """Rays for each cell of the farthest row: what a cell reads lies a quarter of a cell aside at most."""
 BAND = 2048
 """Rays that one thread carries together; they change no result."""
+Eye = tuple[float, float, float]
+"""x, y, height, local space [m]."""
 NOTHING = np.float32(-1e30)
 ON_RAY = np.float32(1e-5)
 """A cell nearer to a ray than this share of the gap lies on it."""
+ON_BORDER = 1e-9
+"""Columns beside the border at which a ray lies on it."""
 
 
 class SightSweep:
@@ -51,6 +56,9 @@ class SightSweep:
     InputError
         A ground of another shape, an impossible number.
     """
+
+    together = 1
+    """Observers that ``tally`` takes best at a time."""
 
     def __init__(
         self,
@@ -96,13 +104,10 @@ class SightSweep:
         InputError
             An eye that is not three finite numbers, a reach that is not positive.
         """
-        if not np.isfinite(eye).all():
-            raise InputError(f"an observer has three finite coordinates; got {eye}")
-        if not reach_m > 0:
-            raise InputError(f"the farthest target is a positive number of metres; got {reach_m}")
+        self._check(eye, reach_m)
         field = self.field
         rows, cols = field.shape
-        col, row = (eye[0] - field.x0) / field.dx, (field.y0 - eye[1]) / field.dy
+        row, col = self._place(eye)
         height = eye[2] - self._level
         out = np.full((rows, cols), np.nan, dtype=np.float32)
         turned = np.full((cols, rows), np.nan, dtype=np.float32)
@@ -124,11 +129,56 @@ class SightSweep:
         for job in jobs:
             job.result()
         _merge(out, turned)
-        r, c = round(row), round(col)
-        if 0 <= r < rows and 0 <= c < cols and max(abs(row - r), abs(col - c)) <= 0.5:
-            foot = self._surfaces[0][1][r, c]
-            out[r, c] = np.nan if np.isnan(foot) else 0.0
+        own = self._cell_of(eye)
+        if own is not None:
+            out[own] = np.nan if np.isnan(self._surfaces[0][1][own]) else 0.0
         return out
+
+    def tally(
+        self, eyes: Sequence[Eye], asked_m: float, reach_m: float = math.inf
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """How many observers see a target of some height on each cell, and the least height that any of them sees.
+
+        Parameters
+        ----------
+        eyes, reach_m
+            As ``lowest_seen``.
+        asked_m
+            Height of the targets above their feet [m].
+
+        Returns
+        -------
+        (rows, cols) int32, and (rows, cols) float32 [m] with NaN where no observer has the cell in reach.
+        """
+        count = np.zeros(self.field.shape, dtype=np.int32)
+        least = np.full(self.field.shape, np.nan, dtype=np.float32)
+        for eye in eyes:
+            found = self.lowest_seen(eye, reach_m)
+            count += found <= np.float32(asked_m)
+            np.fmin(least, found, out=least)
+        return count, least
+
+    def close(self) -> None:
+        """Give memory of a device back."""
+
+    def _check(self, eye: Eye, reach_m: float) -> None:
+        if not np.isfinite(eye).all():
+            raise InputError(f"an observer has three finite coordinates; got {eye}")
+        if not reach_m > 0:
+            raise InputError(f"the farthest target is a positive number of metres; got {reach_m}")
+
+    def _place(self, eye: Eye) -> tuple[float, float]:
+        """Row and column of an eye."""
+        field = self.field
+        return (field.y0 - eye[1]) / field.dy, (eye[0] - field.x0) / field.dx
+
+    def _cell_of(self, eye: Eye) -> tuple[int, int] | None:
+        """The cell that an eye stands over."""
+        row, col = self._place(eye)
+        r, c = round(row), round(col)
+        rows, cols = self.field.shape
+        inside = 0 <= r < rows and 0 <= c < cols and max(abs(row - r), abs(col - c)) <= 0.5
+        return (r, c) if inside else None
 
     def sees(
         self, eye: tuple[float, float, float], target_height_m: float = 0.0, reach_m: float = math.inf
@@ -144,12 +194,33 @@ def _slopes(
     shape: tuple[int, int], at: tuple[float, float], sign: int, reach: float
 ) -> list[NDArray[np.float64]]:
     """Rays of a sector as columns per row, in bands that share a ray with the next; none where no cell lies there."""
+    first, step, count = rays_of(shape, at, sign, reach)
+    slopes = np.asarray(first + step * np.arange(count), dtype=np.float64)
+    return [slopes[start : start + BAND + 1] for start in range(0, count - 1, BAND)]
+
+
+def rays_of(
+    shape: tuple[int, int], at: tuple[float, float], sign: int, reach: float
+) -> tuple[float, float, int]:
+    """First ray of a sector and the step to the next, as columns per row, and their number; 0 where no cell lies there.
+
+    Parameters
+    ----------
+    shape
+        Rows and columns.
+    at
+        Row and column of the eye.
+    sign
+        1 for the rows after it, -1 for those before.
+    reach
+        Farthest target in rows.
+    """
     rows, cols = shape
     far = (rows - 1 - at[0]) if sign > 0 else at[0]
     far = min(far, reach + 1.0)
     near = max(1e-9, -at[0] if sign > 0 else at[0] - (rows - 1))
     if far <= 0:
-        return []
+        return 0.0, 1.0, 0
     left, right = -at[1], cols - 1 - at[1]
     # Where the field begins beside the observer, only rays that meet it are carried.
     low = -1.0 if left < 0 else left / far
@@ -161,11 +232,10 @@ def _slopes(
         )
     low, high = max(-1.0, low), min(1.0, high)
     if low > high:
-        return []
+        return 0.0, 1.0, 0
     step = 1.0 / (RAYS_PER_CELL * max(far, 1.0))
     count = math.ceil((high - low) / step) + 3
-    slopes = np.asarray(low + step * (np.arange(count) - 1.0), dtype=np.float64)
-    return [slopes[start : start + BAND + 1] for start in range(0, count - 1, BAND)]
+    return low - step, step, count
 
 
 @njit
@@ -244,15 +314,16 @@ def _read(
     d, col0, eye, bend = at
     high, wide, reach = size
     n, step = len(slopes), slopes[1] - slopes[0]
-    first = math.ceil(col0 + max(-1.0, slopes[0]) * d)
-    last = math.floor(col0 + min(1.0, slopes[n - 1]) * d)
+    first = math.ceil(col0 + max(-1.0, slopes[0]) * d - 1e-6)
+    last = math.floor(col0 + min(1.0, slopes[n - 1]) * d + 1e-6)
     for c in range(max(0, first), min(len(feet), last + 1)):
-        s = (c - col0) / d
-        between = (s - slopes[0]) / step
+        aside = abs(c - col0)
+        between = ((c - col0) / d - slopes[0]) / step
         k = math.floor(between)
-        if k < 0 or k >= n - 1 or abs(s) > 1.0 or (not closed and abs(s) >= 1.0):
+        # The same two numbers decide in the other sector: a cell belongs to one of them, whatever rounding does.
+        if k < 0 or k >= n - 1 or aside > d or (not closed and aside >= d):
             continue
-        length = math.sqrt((d * high) ** 2 + ((c - col0) * wide) ** 2)
+        length = math.sqrt((d * high) ** 2 + (aside * wide) ** 2)
         if math.isnan(feet[c]) or length > reach:
             continue
         one, two, f = horizon[k], horizon[k + 1], np.float32(between - k)
@@ -286,8 +357,14 @@ def _meet(
         p = col0 + slopes[k] * d
         c = math.floor(p)
         f = np.float32(p - c)
-        if c < 0 or c >= cols or (c == cols - 1 and f > np.float32(0.0)):
-            continue
+        if c < 0 or c >= cols - 1:
+            # A ray along the border, or aimed at a corner, may have been rounded off the surface.
+            if abs(p) <= ON_BORDER:
+                c, f = 0, np.float32(0.0)
+            elif abs(p - (cols - 1)) <= ON_BORDER:
+                c, f = cols - 1, np.float32(0.0)
+            else:
+                continue
         z = heights[c]
         if f > np.float32(0.0):
             z = z * (np.float32(1.0) - f) + heights[c + 1] * f
