@@ -72,6 +72,34 @@ def test_rounding_leaves_no_cell_out(off: float) -> None:
             assert (SightSweep(field).lowest_seen((*map(float, place), 3.0)) == 0).all()
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_cells_of_two_widths_show_the_same(turned: bool) -> None:
+    """A surface with every second column left out, on cells twice as wide: what is plain between them stays seen."""
+    rng = np.random.default_rng(4)
+    wide = gaussian_filter(rng.normal(0, 1, (120, 100)), 5) * 50
+    fine = np.empty((120, 199))
+    fine[:, ::2], fine[:, 1::2] = wide, (wide[:, 1:] + wide[:, :-1]) / 2
+    eye = (40.0, -60.0, float(wide[60, 20]) + 3.0)
+    if turned:
+        whole, half = (
+            HeightField(fine.T.copy(), 1.0, 1.0, 0.0, 0.0),
+            HeightField(wide.T.copy(), 1.0, 2.0, 0.0, 0.0),
+        )
+        eye = (60.0, -40.0, eye[2])
+    else:
+        whole, half = HeightField(fine, 1.0, 1.0, 0.0, 0.0), HeightField(wide, 2.0, 1.0, 0.0, 0.0)
+    every, second = SightSweep(whole).sees(eye) == 1, SightSweep(half).sees(eye) == 1
+    every = every[::2] if turned else every[:, ::2]
+    assert every.shape == second.shape and second.sum() > 500
+    assert (every & second).sum() / (every | second).sum() >= JACCARD
+
+
+def test_from_very_high_everything_is_seen() -> None:
+    """At 750,367 m, where a known tool saw nothing."""
+    field = town()
+    assert (SightSweep(field).sees((1110.0, -580.0, 750_367.0)) == 1).all()
+
+
 def plain(size: int = 101, cell: float = 10.0) -> np.ndarray:
     return np.zeros((size, size))
 
