@@ -37,6 +37,13 @@ class SightSettings(Settings):
     trees: bool = Field(True, description="whether trees hide")
 
 
+class WithinSettings(AreaSettings):
+    """[within]: eyes all over an area, such as a square or a park"""
+
+    spacing_m: float = Field(10.0, ge=0.5, le=10_000, description="distance between eyes [m]")
+    above_ground_m: float = Field(1.6, ge=0, le=2000, description="height of the eyes above ground [m]")
+
+
 class ViewshedStudySettings(Settings):
     """studies/<id>.toml with kind = "viewshed" """
 
@@ -67,16 +74,48 @@ class ViewshedStudySettings(Settings):
     )
     bare_ground: bool = Field(False, description="whether the terrain alone hides: the bare-ground product")
     area: AreaSettings | None = Field(None, description="where to sample; the whole site where unset")
+    within: WithinSettings | None = Field(None, description="eyes all over an area, as a table")
+    near_m: float = Field(
+        50.0,
+        ge=0,
+        le=2000,
+        description="with heightfield: nearer, all hides by its triangles, as decks and thin things do everywhere [m]",
+    )
+    season: Literal["leaf_on", "leaf_off"] | None = Field(
+        None, description="crowns let sight through, more of it when bare: told apart; opaque where unset"
+    )
+    through_crown: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of sight that a crown lets through; 0.03 in leaf, 0.5 bare where unset",
+    )
+
+    @model_validator(mode="after")
+    def _crowns(self) -> ViewshedStudySettings:
+        if self.through_crown is not None and self.season is None:
+            raise ValueError('through_crown: give season = "leaf_on" or "leaf_off" too')
+        if self.season is not None and (self.engine != "triangles" or not self.trees or self.bare_ground):
+            raise ValueError('season: needs engine = "triangles", and trees that hide')
+        return self
 
     @model_validator(mode="after")
     def _some_eye(self) -> ViewshedStudySettings:
-        if self.observer is None and not self.observers and self.along is None:
-            raise ValueError("give an [observer], [[observers]] or [along]: nobody looks")
+        if self.observer is None and not self.observers and self.along is None and self.within is None:
+            raise ValueError("give an [observer], [[observers]], [along] or [within]: nobody looks")
         return self
 
     @property
+    def crowns(self) -> tuple[float, str] | None:
+        """Share of sight that a crown lets through, and the season; UMEP's values for the sun where none is given."""
+        if self.season is None:
+            return None
+        known = {"leaf_on": 0.03, "leaf_off": 0.5}[self.season]
+        return (known if self.through_crown is None else self.through_crown), self.season
+
+    @property
     def eyes(self) -> tuple[EyeSettings, ...]:
-        """All eyes, those along the line last."""
+        """All eyes, those along the line last, without those within an area."""
         first = () if self.observer is None else (self.observer,)
         return (*first, *self.observers, *(self.along.eyes if self.along is not None else ()))
 

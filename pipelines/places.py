@@ -9,6 +9,7 @@ import shapely
 from numpy.typing import NDArray
 
 from pipelines.config_base import AreaSettings, EyeSettings
+from pipelines.config_views import WithinSettings
 from pipelines.inputs import area_polygon
 from pipelines.studyrun import StudyRun
 from twin.errors import InputError
@@ -50,6 +51,42 @@ def study_grid(
     centres = grid.centres()
     inside = shapely.contains_xy(polygon, centres[:, 0], centres[:, 1]).reshape(grid.shape)
     return grid, inside, covers
+
+
+MOST_EYES = 10_000
+
+
+def eyes_within(run: StudyRun, within: WithinSettings) -> tuple[tuple[EyeSettings, ...], Any]:
+    """Eyes on a lattice over an area, its middle at least, and the area in local space.
+
+    Raises
+    ------
+    InputError
+        No such area, or more than ``MOST_EYES`` eyes in it.
+    """
+    frame, where = run.base.scene.frame, f"{run.file}: key 'within.ring'"
+    accuracy = run.site.settings.site.accepted_accuracy_m
+    polygon = area_polygon(within.ring, run.site.folder, frame, where, accuracy)
+    step = within.spacing_m
+    west, south, east, north = polygon.bounds
+    if (east - west) * (north - south) / step**2 > 4 * MOST_EYES:
+        raise InputError(
+            f"{run.file}: key 'within.spacing_m': the area is too large for eyes {step:g} m apart"
+        )
+    # A lattice of round coordinates: the same eyes for a neighbouring area.
+    x, y = (
+        np.arange(np.ceil(a / step), np.floor(b / step) + 1) * step for a, b in ((west, east), (south, north))
+    )
+    places = np.column_stack([grid.ravel() for grid in np.meshgrid(x, y)])
+    places = places[shapely.contains_xy(polygon, places)] if len(places) else places
+    if len(places) > MOST_EYES:
+        raise InputError(f"{run.file}: key 'within.spacing_m': {len(places)} eyes are more than {MOST_EYES}")
+    if not len(places):
+        middle = polygon.representative_point()
+        places = np.array([[middle.x, middle.y]])
+    world = frame.to_world(places)
+    above = within.above_ground_m
+    return tuple(EyeSettings(east=e, north=n, above_ground_m=above) for e, n in world.tolist()), polygon
 
 
 def region_bounds(region: Region) -> tuple[float, float, float, float]:

@@ -22,9 +22,9 @@ from pipelines.workers import map_tasks
 from twin import __version__
 from twin.buildings.outline import building_footprint
 from twin.model.raster import Raster
-from twin.model.results import SkyResult, SunInstant, SunlightResult, ViewshedResult
+from twin.model.results import SkyResult, SunInstant, SunlightResult
 from twin.model.scene import Scene
-from twin.study.compare import Comparison, sky_table, sunlight_table, viewshed_table
+from twin.study.compare import Comparison, sky_table, sunlight_table
 from twin.terrain.sampler import aligned
 from viewers import palette
 from viewers.animation import Form, write_animation
@@ -84,8 +84,6 @@ def write_sheets(
 ) -> list[Path]:
     """Write all sheets of a comparison; gives the files, without frames."""
     sheets = sun_sheets(context, comparison) if isinstance(comparison.existing, SunlightResult) else []
-    if isinstance(comparison.existing, ViewshedResult):
-        sheets = sight_sheets(context, comparison)
     if isinstance(comparison.existing, SkyResult):
         sheets = sky_sheets(context, comparison)
     return draw_sheets(context, sheets, folder, tick, workers, frames)
@@ -479,79 +477,6 @@ def shadow_image(old: NDArray[Any], new: NDArray[Any] | None) -> NDArray[np.uint
     return image
 
 
-def sight_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
-    """The viewshed before, after, and what changes, on one sheet."""
-    before, after = comparison.existing, comparison.proposed
-    if not isinstance(before, ViewshedResult):
-        return []
-    language = context.language
-    old = before.visible.values
-    new = after.visible.values if isinstance(after, ViewshedResult) else None
-    image = np.zeros((*old.shape, 4), dtype=np.uint8)
-    image[old == 1 if new is None else (old == 1) & (new == 1)] = (*palette.SEEN, 255)
-    entries = [(palette.SEEN, context.say("seen"))]
-    if new is not None:
-        image[(new == 1) & (old != 1)] = (*palette.NEWLY_SEEN, 255)
-        image[(old == 1) & (new == 0)] = (*palette.NEWLY_HIDDEN, 255)
-        entries += [
-            (palette.NEWLY_SEEN, context.say("newly_seen")),
-            (palette.NEWLY_HIDDEN, context.say("newly_hidden")),
-        ]
-    row = viewshed_table(comparison)[0]
-    facts = [
-        f"{context.say('visible_area')}, {context.say('existing')}: {_area(row['visible_existing_m2'], language)}"
-    ]
-    if new is not None:
-        facts.append(
-            f"{context.say('visible_area')}, {context.say('proposed')}: {_area(row['visible_proposed_m2'], language)}"
-        )
-    title = context.settings.title or context.say("viewshed")
-    info = sheet_info(context, title, _eye_text(context), tuple(facts), sight_method(context))
-    state = context.scene.scenario if new is not None else context.say(EXISTING)
-    panel = Panel(f"{context.say('viewshed')}: {state}", image, before.visible.grid, new is not None)
-    sheets = [Sheet("viewshed", (panel,), Legend(context.say("legend"), tuple(entries)), info)]
-    if before.seen_by is not None:
-        sheets.append(_many_eyes_sheet(context, comparison, tuple(facts)))
-    return sheets
-
-
-def _many_eyes_sheet(context: SheetContext, comparison: Comparison, facts: tuple[str, ...]) -> Sheet:
-    """By what share of several observers each cell is seen, before and after."""
-    language, settings = context.language, context.settings
-    count = len(settings.eyes) if isinstance(settings, ViewshedStudySettings) else 1
-    states = [r for r in (comparison.existing, comparison.proposed) if isinstance(r, ViewshedResult)]
-    maps = [r.seen_by for r in states if r.seen_by is not None]
-    ramp = palette.percent_ramp(max(1.0, *(100.0 * float(np.nanmax(m.values)) / count for m in maps)))
-    panels = []
-    for k, raster in enumerate(maps):
-        share = 100.0 * raster.values / count
-        image = ramp.paint(share)
-        image[~(share > 0), 3] = 0
-        panels.append(Panel(context.say("proposed" if k else "existing"), image, raster.grid, bool(k)))
-    entries = [
-        (colour, f"{number(low, 1, language)} - {number(low + ramp.limits[1], 1, language)} %")
-        for low, colour in zip(ramp.limits, ramp.colours, strict=True)
-    ]
-    unit = context.say("share_of_observers").format(count)
-    legend = Legend(unit, tuple(reversed(entries)))
-    title = settings.title or context.say("seen_by")
-    info = sheet_info(context, title, context.say("seen_by"), facts, sight_method(context))
-    return Sheet("seen-by", tuple(panels), legend, info)
-
-
-def _area(value: Any, language: str) -> str:
-    return "-" if value is None else f"{number(float(value), 0, language)} m²"
-
-
-def _eye_text(context: SheetContext) -> str:
-    settings = context.settings
-    if not isinstance(settings, ViewshedStudySettings):
-        return ""
-    if len(settings.eyes) > 1:
-        return f"{len(settings.eyes)} {context.say('observers')}"
-    return eye_text(context, settings.eyes[0])
-
-
 def eye_text(context: SheetContext, eye: EyeSettings) -> str:
     """Where an eye is."""
     language = context.language
@@ -566,18 +491,3 @@ def curvature_text(context: SheetContext, refraction_k: float | None) -> str:
     if refraction_k is None:
         return context.say("no_curvature")
     return f"{context.say('curvature')} {number(refraction_k, 2, context.language)}, R = 6371 km"
-
-
-def sight_method(context: SheetContext) -> tuple[str, ...]:
-    """How the viewshed was made."""
-    settings, language = context.settings, context.language
-    if not isinstance(settings, ViewshedStudySettings):
-        return ()
-    return (
-        f"{context.say('cell')} {number(settings.cell_size_m, 2, language)} m",
-        f"{context.say('target_height')} {number(settings.target_height_m, 2, language)} m",
-        curvature_text(context, settings.refraction_k if settings.curvature else None),
-        context.say("bare_ground") if settings.bare_ground else trees_text(context),
-        context.say("grazing"),
-        f"{context.say('engine')} {context.device if settings.engine == 'triangles' else 'sweep (numba)'}",
-    )

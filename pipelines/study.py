@@ -29,12 +29,13 @@ from pipelines.exposure import exposure_study
 from pipelines.faces import faces_study, sun_days, weather_of
 from pipelines.keeper import Keeper
 from pipelines.pictures import picture_study, views_input
-from pipelines.places import eye_place, study_grid
+from pipelines.places import eye_place, eyes_within, study_grid
 from pipelines.points import point_study
 from pipelines.profiles import about, profile_path
 from pipelines.propose import scene_of
 from pipelines.provenance import Step, files_of, forget, is_done, mark_done, step, versions
 from pipelines.render import chosen_views, photo_input
+from pipelines.sight_sheets import sight_sheets
 from pipelines.site import EXISTING, Site
 from pipelines.studyrun import StudyRun
 from pipelines.tables import write_csv
@@ -53,6 +54,7 @@ from twin.study.viewshed import ViewshedSettings, viewshed
 from twin.study.watch import Progress
 from twin.visibility.caster import DeviceChoice, choose_device
 from viewers.animation import find_ffmpeg
+from viewers.words import word
 
 GroundSettings = SunlightStudySettings | ViewshedStudySettings | SkyStudySettings
 OWN_FORM = FacesStudySettings | ExposureStudySettings | PointStudySettings | PictureStudySettings
@@ -192,6 +194,10 @@ def study_step(run: StudyRun, study_id: str, scenario_id: str, settings: StudySe
     if area is not None and isinstance(area.ring, str):
         path = run.site.folder / area.ring.partition("#")[0]
         inputs["area"] = sha256_file(path) if path.is_file() else "missing"
+    within = getattr(settings, "within", None)
+    if within is not None and isinstance(within.ring, str):
+        path = run.site.folder / within.ring.partition("#")[0]
+        inputs["within"] = sha256_file(path) if path.is_file() else "missing"
     if isinstance(settings, SunlightStudySettings) and settings.areas is not None:
         path = run.site.path(settings.areas.file)
         inputs["areas"] = sha256_file(path) if path.is_file() else "missing"
@@ -280,7 +286,8 @@ def sunlight_settings(site: Site, settings: SunlightStudySettings) -> SunlightSe
 
 def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings) -> ViewshedSettings:
     """The study's settings as the library takes them, with the observer in local space."""
-    eyes = tuple(eye_place(run, eye) for eye in settings.eyes)
+    asked = settings.eyes if settings.within is None else settings.eyes + eyes_within(run, settings.within)[0]
+    eyes = tuple(eye_place(run, eye) for eye in asked)
     frame = run.base.scene.frame
     sector = settings.sector_true_deg
     return ViewshedSettings(
@@ -294,6 +301,8 @@ def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings) -> Viewshe
         trees=settings.trees,
         more=eyes[1:],
         engine=settings.engine,
+        near_m=settings.near_m,
+        crowns=settings.crowns,
     )
 
 
@@ -327,12 +336,18 @@ def write_study(
     files.append(table)
     if by_area is not None:
         files.extend(write_areas(folder, by_area, scene.frame))
-    outlines = {} if by_area is None else by_area.areas.outlines
+    outlines = {} if by_area is None else dict(by_area.areas.outlines)
+    if isinstance(settings, ViewshedStudySettings) and settings.within is not None:
+        outlines[word("standpoints", run.site.settings.site.language)] = eyes_within(run, settings.within)[1]
     context = sheets.SheetContext(run.site, run.base, scene, run.device.label, study_id, settings, outlines)
     plates = folder / "plates"
     with tempfile.TemporaryDirectory() as temporary:
         film = sheets.Frames(frames, Path(temporary))
-        files.extend(sheets.write_sheets(context, comparison, plates, tick, run.threads, film))
+        if isinstance(settings, ViewshedStudySettings):
+            seen = sight_sheets(context, comparison)
+            files.extend(sheets.draw_sheets(context, seen, plates, tick, run.threads, film))
+        else:
+            files.extend(sheets.write_sheets(context, comparison, plates, tick, run.threads, film))
         if isinstance(settings, SunlightStudySettings) and settings.animation != "none":
             files.extend(sheets.write_animations(comparison, plates, film, settings.animation))
     manifest = folder / "manifest.json"
@@ -398,6 +413,12 @@ def rasters_of(comparison: Comparison, state: str) -> dict[str, tuple[Raster, st
         found["visible"] = (result.visible, "", "1 visible, 0 hidden")
         if result.seen_by is not None:
             found["seen-by"] = (result.seen_by, "", "number of observers that see the cell")
+        if result.through is not None:
+            found["through-crowns"] = (
+                result.through,
+                "",
+                "share of sight that passes the crowns before it, 0 to 1",
+            )
         if result.least is not None:
             found["least-height"] = (
                 result.least,

@@ -170,6 +170,8 @@ FREED_SHADE: Colour = (186, 168, 148)
 """Shadow on ground that only demolition lays open: no shadow was added there."""
 SEEN: Colour = (244, 208, 63)
 """Ground that is seen before and after."""
+SEEN_THROUGH: Colour = (190, 200, 120)
+"""Ground that only crowns hide."""
 NEWLY_SEEN: Colour = (65, 160, 175)
 NEWLY_HIDDEN: Colour = (204, 76, 2)
 EXISTING_FILL: Colour = (150, 146, 142)

@@ -48,6 +48,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "observer": ("observateur", "observer"),
     "ztv": ("Zone de visibilité du projet", "Zone of visibility of the proposal"),
     "exposure": ("Exposition visuelle au projet", "Visual exposure to the proposal"),
+    "standpoints": ("zone des points de vue", "area of standpoints"),
+    "through_crowns": ("vu à travers les houppiers ({})", "seen through crowns ({})"),
+    "leaf_on": ("en feuilles, {} % par arbre", "in leaf, {} % each"),
+    "leaf_off": ("sans feuilles, {} % par arbre", "bare, {} % each"),
     "picture": ("Vue", "View"),
     "picture_change": ("Ce qui change", "What changes"),
     "change_key": (

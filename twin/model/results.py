@@ -141,6 +141,9 @@ class ViewshedResult:
         By how many of several observers; None for one.
     least
         Least height above the ground at which something is seen [m]; None where the engine does not say.
+    through
+        Share of sight that passes the crowns before it, the best of all observers; 0 behind what is solid; None where
+        crowns are opaque.
     """
 
     scene_hash: str
@@ -149,6 +152,7 @@ class ViewshedResult:
     method: Mapping[str, Any]
     seen_by: Raster | None = None
     least: Raster | None = None
+    through: Raster | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

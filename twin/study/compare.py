@@ -84,7 +84,7 @@ def compare(
 def rasters(result: Result) -> dict[str, Raster]:
     """The rasters of a result by the names that files and tables use."""
     if isinstance(result, ViewshedResult):
-        more = {"seen_by": result.seen_by, "least_height": result.least}
+        more = {"seen_by": result.seen_by, "least_height": result.least, "through_crowns": result.through}
         return {"visible": result.visible, **{name: r for name, r in more.items() if r is not None}}
     if isinstance(result, SkyResult):
         return dict(result.factors)
@@ -169,6 +169,11 @@ def viewshed_table(comparison: Comparison) -> list[Row]:
     now = new[both] > 0.5 if new is not None else None
     seen = _area(was, cell_m2)
     total = _area(both, cell_m2)
+    crowns = {}
+    for state, result in (("existing", before), ("proposed", after)):
+        if isinstance(result, ViewshedResult) and result.through is not None:
+            only = (result.through.values > 0) & (result.visible.values == 0) & both
+            crowns[f"through_crowns_{state}_m2"] = _area(only, cell_m2)
     return [
         {
             "area_m2": total,
@@ -183,6 +188,7 @@ def viewshed_table(comparison: Comparison) -> list[Row]:
             "visible_proposed_percent": (
                 100.0 * _area(now, cell_m2) / total if now is not None and total else None
             ),
+            **crowns,
         }
     ]
 

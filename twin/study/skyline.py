@@ -84,7 +84,7 @@ def skyline(
     start = np.radians(scene.frame.azimuth_grid(first))
     tangent, face = np.full(count, -np.inf), np.full(count, -1, dtype=np.int64)
     distance = np.full(count, np.nan)
-    _edges(
+    steepest_edges(
         np.ascontiguousarray(vertices - np.asarray(eye, dtype=np.float64)),
         np.asarray(table.faces, dtype=np.int64),
         (float(start), float(np.radians(step))),
@@ -98,7 +98,7 @@ def skyline(
 
 
 @njit
-def _edges(
+def steepest_edges(
     vertices: NDArray[np.float64],
     faces: NDArray[np.int64],
     sector: tuple[float, float],
@@ -106,7 +106,18 @@ def _edges(
     face: NDArray[np.int64],
     distance: NDArray[np.float64],
 ) -> None:
-    """Where the edges of the faces cross the upright planes of the directions, the steepest of each; eye at 0."""
+    """Where the edges of the faces cross the upright planes of the directions, the steepest of each.
+
+    Parameters
+    ----------
+    vertices, faces
+        (n, 3) from the eye [m], and (m, 3).
+    sector
+        First direction, clockwise from grid north, and the step [radian].
+    tangent, face, distance
+        (k,) filled for each direction: tangent of the altitude, face, distance in plan [m]; left as they are where
+        nothing stands.
+    """
     first, step = sector
     count = len(tangent)
     turn = 2.0 * math.pi

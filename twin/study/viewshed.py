@@ -13,11 +13,13 @@ from twin.model.raster import Grid
 from twin.model.results import ViewshedResult
 from twin.model.scene import Scene
 from twin.study.hanging import faces_of
+from twin.study.near import THIN_CELLS, NearScene, NearSight, held_badly
 from twin.study.occluders import COVERINGS, FaceTable, face_table
 from twin.study.readers import CHUNK, Engine, window_of
 from twin.study.receptors import Receptors, ground_receptors, surface_lift
 from twin.study.sight import bend_of, bend_vertices, curvature_record, sees
 from twin.study.surface import scene_field
+from twin.study.through import Crowns
 from twin.study.watch import Progress
 from twin.visibility.caster import Device, make_caster, make_sight
 
@@ -49,6 +51,12 @@ class ViewshedSettings:
         First and last azimuth that is looked at, clockwise from grid north [degree]; all round where None.
     bare
         Whether nothing but the terrain hides (the bare-ground product).
+    near_m
+        With ``heightfield``: what stands nearer than this hides by its triangles, exactly, and so does what hangs
+        (crowns apart) or is too thin for cells, wherever it stands; 0 leaves all to the height field [m].
+    crowns
+        Share of sight that each crown lets through, and its season, such as (0.5, "leaf_off"): then what is seen
+        through crowns alone is told apart. With ``triangles``.
     """
 
     observer: tuple[float, float, float]
@@ -61,6 +69,8 @@ class ViewshedSettings:
     engine: Engine = "triangles"
     sector: tuple[float, float] | None = None
     bare: bool = False
+    near_m: float = 50.0
+    crowns: tuple[float, str] | None = None
 
     @property
     def observers(self) -> tuple[tuple[float, float, float], ...]:
@@ -77,6 +87,13 @@ class ViewshedSettings:
             raise InputError(f"the farthest target is a positive number of metres; got {self.max_distance_m}")
         if not 0 <= self.refraction_k < 1:
             raise InputError(f"a refraction coefficient lies in 0 to 1; got {self.refraction_k}")
+        if not (np.isfinite(self.near_m) and self.near_m >= 0):
+            raise InputError(f"what is near is a number of metres from 0 on; got {self.near_m}")
+        if self.crowns is not None:
+            if not 0 <= self.crowns[0] <= 1:
+                raise InputError(f"a crown lets a share of 0 to 1 through; got {self.crowns[0]}")
+            if self.engine != "triangles" or not self.trees or self.bare:
+                raise InputError("what is seen through crowns needs trees and the engine triangles")
         if self.sector is not None and not np.isfinite(self.sector).all():
             raise InputError(f"a sector has two finite azimuths; got {self.sector}")
 
@@ -146,8 +163,9 @@ def viewshed(
     if settings.bare:
         table = faces_of(table, np.array([layer == "terrain" for layer in table.layers]))
     look = _by_sweeps if settings.engine == "heightfield" else _by_rays
-    count, least, engine = look(table, targets, settings, (device, threads), progress)
-    method = viewshed_method(settings, targets, lift, engine)
+    found = look(table, targets, settings, (device, threads), progress)
+    count, least = found.count, found.least
+    method = viewshed_method(settings, targets, lift, found.engine)
     several = targets.raster(count.astype(np.float32)) if settings.more else None
     return ViewshedResult(
         scene.hash,
@@ -156,11 +174,19 @@ def viewshed(
         method,
         several,
         None if least is None else targets.raster(least),
+        None if found.through is None else targets.raster(found.through),
     )
 
 
-Counted = tuple[NDArray[np.int32], NDArray[np.float32] | None, str]
-"""How many observers see each target (n,), the least height that is seen (n,), and by which engine."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """How many observers see each target (n,), and by which engine; the least height that is seen and the share of
+    sight that comes through crowns, where they were asked."""
+
+    count: NDArray[np.int32]
+    engine: str
+    least: NDArray[np.float32] | None = None
+    through: NDArray[np.float32] | None = None
 
 
 def _by_rays(
@@ -176,6 +202,8 @@ def _by_rays(
     eyes = np.array(settings.observers, dtype=np.float64)
     middle, k = (float(eyes[0, 0]), float(eyes[0, 1])), settings.refraction_k
     low = table.with_vertices(bend_vertices(table.vertices, middle, k)) if settings.curvature else table
+    through = _Through(low, settings, where) if settings.crowns is not None else None
+    share = np.zeros(len(targets), dtype=np.float32)
     caster = make_caster(low.triangles(), *where)
     try:
         for number, place in enumerate(settings.observers):
@@ -184,12 +212,44 @@ def _by_rays(
                 part = slice(start, min(len(targets), start + CHUNK))
                 xyz = targets.points(part)
                 some = np.flatnonzero(settings.looks_at(place, xyz[:, 0], xyz[:, 1]))
-                count[part.start + some] += sees(caster, _lowered(xyz[some], middle, settings), eye)
+                points = _lowered(xyz[some], middle, settings)
+                seen = sees(caster, points, eye)
+                count[part.start + some] += seen
+                if through is not None:
+                    best = share[part.start + some]
+                    share[part.start + some] = np.maximum(best, through.share(points, eye, seen))
                 if progress is not None:
                     progress(float(number * len(targets) + part.stop), total, "sight lines")
     finally:
         caster.close()
-    return count, None, f"rays against triangles, {where[0].label}"
+        if through is not None:
+            through.close()
+    engine = f"rays against triangles, {where[0].label}"
+    return Counted(count, engine, through=None if through is None else share)
+
+
+class _Through:
+    """The scene without its trees, and its trees, for lines that only trees stop."""
+
+    def __init__(self, table: FaceTable, settings: ViewshedSettings, where: tuple[Device, int]) -> None:
+        trees = np.array([layer == "trees" for layer in table.layers])
+        self._one = settings.crowns[0] if settings.crowns is not None else 0.0
+        self._solid = make_caster(faces_of(table, ~trees).triangles(), *where)
+        self._crowns = Crowns(faces_of(table, trees), where)
+
+    def share(
+        self, points: NDArray[np.float64], eye: NDArray[np.float64], seen: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Share of sight (n,) that comes through: 1 where points (n, 3) are seen freely, 0 behind what is solid."""
+        out = seen.astype(np.float32)
+        hidden = np.flatnonzero(~seen)
+        free = hidden[sees(self._solid, points[hidden], eye)]
+        out[free] = self._one ** np.maximum(1, self._crowns.between(points[free], eye))
+        return out
+
+    def close(self) -> None:
+        self._solid.close()
+        self._crowns.close()
 
 
 def _lowered(
@@ -206,29 +266,32 @@ def _by_sweeps(
     where: tuple[Device, int],
     progress: Progress | None,
 ) -> Counted:
-    """One sweep from each observer over the highest surface."""
-    field, whole = scene_field(table, targets.grid)
+    """One sweep from each observer over the highest surface; what is near, thin or hanging hides by its triangles."""
+    apart = held_badly(table, targets.grid.cell_size) & (settings.near_m > 0)
+    field, whole = scene_field(faces_of(table, ~apart), targets.grid)
     rows, cols = window_of(targets.grid, whole)
     feet = np.full(whole.shape, np.nan)
-    feet[rows, cols] = targets.raster(targets.z - max(settings.target_height_m, surface_lift(table))).values
+    asked = float(max(settings.target_height_m, surface_lift(table)))
+    feet[rows, cols] = targets.raster(targets.z - asked).values
     bend = bend_of(settings.refraction_k) if settings.curvature else 0.0
-    sweep = make_sight(field, feet, where[0], bend=bend, threads=where[1])
-    asked = np.float32(max(settings.target_height_m, surface_lift(table)))
     count = np.zeros(len(targets), dtype=np.int32)
     least = np.full(len(targets), np.inf, dtype=np.float32)
-    xyz = targets.xyz
     eyes = settings.observers
-    # Who looks one way only is swept alone.
-    together = sweep.together if settings.sector is None else 1
+    sweep = make_sight(field, feet, where[0], bend=bend, threads=where[1])
+    # Who looks one way only, or at what is near, is swept alone.
+    together = sweep.together if settings.sector is None and settings.near_m == 0 else 1
+    by_triangles = _Near(table, apart, targets, settings, where) if settings.near_m > 0 else None
     try:
         for start in range(0, len(eyes), together):
             some = eyes[start : start + together]
-            counts, low = sweep.tally(some, float(asked), settings.max_distance_m)
+            counts, low = sweep.tally(some, asked, settings.max_distance_m, settings.near_m)
             by = counts[rows, cols].ravel()[targets.index]
             found = low[rows, cols].ravel()[targets.index]
             if settings.sector is not None:
-                looked = settings.looks_at(some[0], xyz[:, 0], xyz[:, 1])
+                looked = settings.looks_at(some[0], targets.xyz[:, 0], targets.xyz[:, 1])
                 by, found = np.where(looked, by, 0), np.where(looked, found, np.float32(np.nan))
+            if by_triangles is not None:
+                by, found = by_triangles.see(some[0], asked, found)
             count += by
             least = np.fmin(least, found)
             if progress is not None:
@@ -236,7 +299,44 @@ def _by_sweeps(
     finally:
         sweep.close()
     engine = SWEEP_ENGINE.format("numba" if where[0].engine != "wgsl" else where[0].label)
-    return count, np.where(np.isfinite(least), least, np.nan).astype(np.float32), engine
+    if by_triangles is not None:
+        engine += f"; nearer than {settings.near_m:g} m, and for {int(apart.sum())} objects that hang or are narrower "
+        engine += f"than {THIN_CELLS:g} cells, rays against triangles, {where[0].label}"
+    return Counted(count, engine, np.where(np.isfinite(least), least, np.nan).astype(np.float32))
+
+
+class _Near:
+    """The lowered scene, for what is near each observer."""
+
+    def __init__(
+        self,
+        table: FaceTable,
+        apart: NDArray[np.bool_],
+        targets: Receptors,
+        settings: ViewshedSettings,
+        where: tuple[Device, int],
+    ) -> None:
+        first = settings.observers[0]
+        self._settings, self._where = settings, where
+        self._middle, self._xyz = (first[0], first[1]), targets.xyz
+        self._cell = targets.grid.cell_size
+        low = table.with_vertices(_lowered(table.vertices, self._middle, settings))
+        self._scene = NearScene(low, apart, self._cell)
+
+    def see(
+        self, eye: tuple[float, float, float], asked: float, far: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """1 for targets (n,) that an observer sees, and the least height at which each would be seen [m]."""
+        settings = self._settings
+        place = _lowered(np.array([eye], dtype=np.float64), self._middle, settings)[0]
+        reach = min(settings.max_distance_m, float(np.ptp(self._xyz[:, :2], axis=0).max()) + self._cell)
+        near = NearSight(self._scene, place, settings.near_m, reach, self._where)
+        feet = self._xyz - np.array([0.0, 0.0, asked])
+        try:
+            seen, least = near.see(_lowered(feet, self._middle, settings), asked, far)
+        finally:
+            near.close()
+        return seen.astype(np.int32), least
 
 
 SWEEP_ENGINE = (
@@ -255,6 +355,18 @@ def _within(grid: Grid, settings: ViewshedSettings, mask: NDArray[np.bool_] | No
     if mask.shape != grid.shape:
         raise InputError(f"a mask of {mask.shape} cells does not fit a grid of {grid.shape}")
     return near & mask
+
+
+def _trees_words(settings: ViewshedSettings) -> str:
+    if not settings.trees or settings.bare:
+        return "left out"
+    if settings.crowns is None:
+        return "opaque crowns"
+    share, season = settings.crowns
+    return (
+        f"visible: opaque crowns; through crowns: each lets {100 * share:g} % of sight through ({season}), several the "
+        "product; the best of all observers"
+    )
 
 
 def viewshed_method(
@@ -279,7 +391,7 @@ def viewshed_method(
         "left_out": "cells inside buildings, outside the ground or area, beyond the distance",
         "what_hides": "the bare ground" if settings.bare else "all that stands",
         "sector_grid_deg": None if settings.sector is None else list(settings.sector),
-        "trees": "opaque crowns" if settings.trees and not settings.bare else "left out",
+        "trees": _trees_words(settings),
         "coverings": COVERINGS,
         "grazing": "visible",
         "engine": engine,

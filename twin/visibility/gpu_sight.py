@@ -48,7 +48,8 @@ CALL = np.dtype(
         *((name, "<u4") for name in ("rows", "cols")),
         ("sign", "<i4"),
         *((name, "<u4") for name in ("closed", "row_step", "col_step")),
-        *((name, "<f4") for name in ("high", "wide", "reach", "bend", "asked", "graze")),
+        *((name, "<f4") for name in ("high", "wide", "reach", "bend", "asked", "graze", "near")),
+        ("spare", "<u4", 3),
     ]
 )
 FARTHEST = np.float32(3e38)
@@ -113,12 +114,12 @@ class GpuSight(SightSweep):
         self._sides: list[Any] = []
         self._room: dict[str, Any] = {}
 
-    def lowest_seen(self, eye: Eye, reach_m: float = math.inf) -> NDArray[np.float32]:
+    def lowest_seen(self, eye: Eye, reach_m: float = math.inf, near_m: float = 0.0) -> NDArray[np.float32]:
         """Least height above its foot at which a target on each cell is seen; see ``SightSweep.lowest_seen``."""
-        return self.tally([eye], 0.0, reach_m)[1]
+        return self.tally([eye], 0.0, reach_m, near_m)[1]
 
     def tally(
-        self, eyes: Sequence[Eye], asked_m: float, reach_m: float = math.inf
+        self, eyes: Sequence[Eye], asked_m: float, reach_m: float = math.inf, near_m: float = 0.0
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """How many observers see each cell's target, and the least height that any sees; see ``SightSweep.tally``."""
         for eye in eyes:
@@ -126,7 +127,7 @@ class GpuSight(SightSweep):
 
         def work() -> tuple[NDArray[np.int32], NDArray[np.float32]]:
             try:
-                return self._tally(eyes, asked_m, reach_m)
+                return self._tally(eyes, (asked_m, reach_m, near_m))
             except GpuMemoryError as error:
                 rows, cols = self.field.shape
                 raise MissingDependencyError(
@@ -147,7 +148,7 @@ class GpuSight(SightSweep):
             values[cell] = values[cell] + 1 if more else 0
 
     def _tally(
-        self, eyes: Sequence[Eye], asked_m: float, reach_m: float
+        self, eyes: Sequence[Eye], asked: tuple[float, float, float]
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         shape = self.field.shape
         size = 4 * shape[0] * shape[1]
@@ -158,7 +159,7 @@ class GpuSight(SightSweep):
             some = eyes[start : start + TOGETHER]
             for turned in (False, True):
                 for sign in (1, -1):
-                    self._sweep(some, turned, sign, (asked_m, reach_m))
+                    self._sweep(some, turned, sign, asked)
             # The queue is kept short: what was written for the calls waits in memory with them.
             self._gpu.read(self._room["call"], 4)
         seen = np.frombuffer(self._gpu.read(self._room["seen"], size), dtype=np.uint32).reshape(shape)
@@ -181,9 +182,9 @@ class GpuSight(SightSweep):
             call = self._gpu.buffer(CALL.itemsize, "UNIFORM")
             self._room = {"seen": seen, "least": least, "eyes": eyes, "call": call}
 
-    def _sweep(self, eyes: Sequence[Eye], turned: bool, sign: int, asked: tuple[float, float]) -> None:
+    def _sweep(self, eyes: Sequence[Eye], turned: bool, sign: int, asked: tuple[float, float, float]) -> None:
         """The rays of some eyes to one side, in calls of a bounded number of steps."""
-        asked_m, reach_m = asked
+        asked_m, reach_m, near_m = asked
         field = self.field
         rows, cols = field.shape[::-1] if turned else field.shape
         high, wide = (field.dx, field.dy) if turned else (field.dy, field.dx)
@@ -202,7 +203,8 @@ class GpuSight(SightSweep):
         # A cell at the reach itself is within it, whichever way 32 bits round.
         reach = min(reach_m * (1.0 + 1e-6), float(FARTHEST))
         call[0] = (
-            rows, cols, sign, not turned, *steps, high, wide, reach, self._bend, asked_m, GRAZE_TOLERANCE_M
+            rows, cols, sign, not turned, *steps, high, wide, reach, self._bend, asked_m, GRAZE_TOLERANCE_M,
+            near_m, (0, 0, 0),
         )  # fmt: skip
         self._gpu.write(self._room["call"], call)
         pairs = -(-int(table["rays"].max()) // 2)

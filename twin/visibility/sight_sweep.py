@@ -84,7 +84,7 @@ class SightSweep:
         self._bend = bend
         self._threads = threads
 
-    def lowest_seen(self, eye: tuple[float, float, float], reach_m: float = math.inf) -> NDArray[np.float32]:
+    def lowest_seen(self, eye: Eye, reach_m: float = math.inf, near_m: float = 0.0) -> NDArray[np.float32]:
         """Least height above its foot at which a target on each cell is seen.
 
         Parameters
@@ -93,6 +93,8 @@ class SightSweep:
             x, y, height of the observer, local space [m]; inside the field or beside it.
         reach_m
             Farthest target, in plan [m].
+        near_m
+            What stands nearer than this hides nothing: for who asks its triangles instead [m].
 
         Returns
         -------
@@ -123,7 +125,9 @@ class SightSweep:
                 for sign in (1, -1):
                     slopes = _slopes(surface[0].shape, at, sign, reach_m / cell[0])
                     jobs += [
-                        pool.submit(_carry, *surface, found, place, (*cell, reach_m), (sign, closed), some)
+                        pool.submit(
+                            _carry, *surface, found, place, (*cell, reach_m, near_m), (sign, closed), some
+                        )
                         for some in slopes
                     ]
         for job in jobs:
@@ -135,13 +139,13 @@ class SightSweep:
         return out
 
     def tally(
-        self, eyes: Sequence[Eye], asked_m: float, reach_m: float = math.inf
+        self, eyes: Sequence[Eye], asked_m: float, reach_m: float = math.inf, near_m: float = 0.0
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """How many observers see a target of some height on each cell, and the least height that any of them sees.
 
         Parameters
         ----------
-        eyes, reach_m
+        eyes, reach_m, near_m
             As ``lowest_seen``.
         asked_m
             Height of the targets above their feet [m].
@@ -153,7 +157,7 @@ class SightSweep:
         count = np.zeros(self.field.shape, dtype=np.int32)
         least = np.full(self.field.shape, np.nan, dtype=np.float32)
         for eye in eyes:
-            found = self.lowest_seen(eye, reach_m)
+            found = self.lowest_seen(eye, reach_m, near_m)
             count += found <= np.float32(asked_m)
             np.fmin(least, found, out=least)
         return count, least
@@ -244,14 +248,14 @@ def _carry(
     feet: NDArray[np.float32],
     out: NDArray[np.float32],
     place: tuple[float, float, float, float],
-    size: tuple[float, float, float],
+    size: tuple[float, float, float, float],
     sector: tuple[int, bool],
     slopes: NDArray[np.float64],
 ) -> None:
     """Carry some rays of a sector over its rows; fill the cells between them.
 
-    ``place`` is row, column and height of the eye and the bend of the earth, ``size`` a row and a column [m] and the
-    reach, ``sector`` the way the rows go and whether its diagonals belong to it.
+    ``place`` is row, column and height of the eye and the bend of the earth, ``size`` a row and a column [m], the
+    reach and what is too near to hide, ``sector`` the way the rows go and whether its diagonals belong to it.
     """
     rows = len(heights)
     row0, high, reach = place[0], size[0], size[2]
@@ -266,9 +270,16 @@ def _carry(
         if d * high > reach + high:
             break
         if 0 <= r - sign < rows:
-            _cross(heights[r - sign], heights[r], (d, place[1], place[2], place[3]), slopes, along, horizon)
+            _cross(
+                heights[r - sign],
+                heights[r],
+                (d, place[1], place[2], place[3], size[3]),
+                slopes,
+                along,
+                horizon,
+            )
         _read(feet[r], out[r], (d, place[1], place[2], place[3]), size, closed, slopes, horizon)
-        _meet(heights[r], (d, place[1], place[2], place[3]), slopes, along, horizon)
+        _meet(heights[r], (d, place[1], place[2], place[3], size[3]), slopes, along, horizon)
         r += sign
 
 
@@ -276,13 +287,13 @@ def _carry(
 def _cross(
     before: NDArray[np.float32],
     here: NDArray[np.float32],
-    at: tuple[float, float, float, float],
+    at: tuple[float, float, float, float, float],
     slopes: NDArray[np.float64],
     along: NDArray[np.float64],
     horizon: NDArray[np.float32],
 ) -> None:
-    """The column that each ray crosses between two rows; ``at``: rows from the eye, its column, height, the bend."""
-    d, col0, eye, bend = at
+    """The column that each ray crosses between two rows; ``at``: rows from the eye, column, height, bend, nearest."""
+    d, col0, eye, bend, near = at
     for k in range(len(slopes)):
         s = slopes[k]
         a, b = col0 + s * (d - 1.0), col0 + s * d
@@ -295,6 +306,8 @@ def _cross(
             continue
         z = before[c] * (np.float32(1.0) - f) + here[c] * f
         length = t * along[k]
+        if length < near:
+            continue
         tilt = np.float32((z - eye - bend * length * length) / length)
         if tilt > horizon[k]:
             horizon[k] = tilt
@@ -305,14 +318,14 @@ def _read(
     feet: NDArray[np.float32],
     out: NDArray[np.float32],
     at: tuple[float, float, float, float],
-    size: tuple[float, float, float],
+    size: tuple[float, float, float, float],
     closed: bool,
     slopes: NDArray[np.float64],
     horizon: NDArray[np.float32],
 ) -> None:
     """Least heights of the cells of a row that lie between the rays."""
     d, col0, eye, bend = at
-    high, wide, reach = size
+    high, wide, reach, _ = size
     n, step = len(slopes), slopes[1] - slopes[0]
     first = math.ceil(col0 + max(-1.0, slopes[0]) * d - 1e-6)
     last = math.floor(col0 + min(1.0, slopes[n - 1]) * d + 1e-6)
@@ -345,13 +358,13 @@ def _read(
 @njit
 def _meet(
     heights: NDArray[np.float32],
-    at: tuple[float, float, float, float],
+    at: tuple[float, float, float, float, float],
     slopes: NDArray[np.float64],
     along: NDArray[np.float64],
     horizon: NDArray[np.float32],
 ) -> None:
     """The heights of a row where the rays cross it."""
-    d, col0, eye, bend = at
+    d, col0, eye, bend, near = at
     cols = len(heights)
     for k in range(len(slopes)):
         p = col0 + slopes[k] * d
@@ -369,6 +382,8 @@ def _meet(
         if f > np.float32(0.0):
             z = z * (np.float32(1.0) - f) + heights[c + 1] * f
         length = d * along[k]
+        if length < near:
+            continue
         tilt = np.float32((z - eye) / length - bend * length)
         if tilt > horizon[k]:
             horizon[k] = tilt

@@ -18,6 +18,10 @@ struct Call {
     bend: f32,        // fall of the ground with the square of the distance [1/m]
     asked: f32,       // height of the targets that are counted [m]
     graze: f32,       // what is let off a target [m]
+    near: f32,        // what is nearer hides nothing [m]
+    spare_a: u32,
+    spare_b: u32,
+    spare_c: u32,
 }
 
 struct Eye {
@@ -54,6 +58,9 @@ fn height(row: u32, column: i32) -> f32 {
 
 // The steeper of a horizon and a height that a ray meets at some length.
 fn met(horizon: f32, z: f32, eye: Eye, length: f32) -> f32 {
+    if (length < call.near) {
+        return horizon;
+    }
     return max(horizon, (z - eye.z) / length - call.bend * length);
 }
 
