@@ -12,6 +12,7 @@ from pipelines.config_base import AreaSettings, EyeSettings
 from pipelines.config_views import WithinSettings
 from pipelines.inputs import area_polygon
 from pipelines.studyrun import StudyRun
+from twin.buildings.outline import building_footprint
 from twin.errors import InputError
 from twin.model.raster import Grid
 from twin.model.scene import Scene
@@ -87,6 +88,24 @@ def eyes_within(run: StudyRun, within: WithinSettings) -> tuple[tuple[EyeSetting
     world = frame.to_world(places)
     above = within.above_ground_m
     return tuple(EyeSettings(east=e, north=n, above_ground_m=above) for e, n in world.tolist()), polygon
+
+
+def inside_buildings(scene: Scene, eyes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which eyes (n, 3), local space, stand in the plan of a building and below its top."""
+    inside = np.zeros(len(eyes), dtype=bool)
+    for building in (*scene.buildings, *scene.proposed):
+        parts = [g.vertices for part in (building, *building.parts) for g in part.geometries]
+        if not parts:
+            continue
+        low, high = (
+            np.min([v.min(axis=0) for v in parts], axis=0),
+            np.max([v.max(axis=0) for v in parts], axis=0),
+        )
+        near = ((eyes[:, :2] >= low[:2]) & (eyes[:, :2] <= high[:2])).all(axis=1) & (eyes[:, 2] < high[2])
+        plan = building_footprint(building) if near.any() else None
+        if plan is not None:
+            inside[near] |= shapely.contains_xy(plan, eyes[near, :2])
+    return inside
 
 
 def region_bounds(region: Region) -> tuple[float, float, float, float]:

@@ -117,7 +117,7 @@ def base_map(context: SheetContext, grid: Any) -> BaseMap:
     removed = set(scene.removed)
     gone = [b for b in before.buildings if b.id in removed]
     observers = tuple(context.places.values())
-    if isinstance(context.settings, ViewshedStudySettings):
+    if isinstance(context.settings, ViewshedStudySettings) and context.settings.eyes:
         places = np.array([[eye.east, eye.north] for eye in context.settings.eyes])
         observers = tuple((float(x), float(y)) for x, y in scene.frame.to_local(places))
     return BaseMap(

@@ -120,5 +120,14 @@ def sight_method(context: SheetContext) -> tuple[str, ...]:
         curvature_text(context, settings.refraction_k if settings.curvature else None),
         context.say("bare_ground") if settings.bare_ground else trees_text(context),
         context.say("grazing"),
-        f"{context.say('engine')} {context.device if settings.engine == 'triangles' else 'sweep (numba)'}",
+        f"{context.say('engine')} {_engine_text(context, settings)}",
     )
+
+
+def _engine_text(context: SheetContext, settings: ViewshedStudySettings) -> str:
+    if settings.engine == "triangles":
+        return context.device
+    sweep = f"{context.say('sweep')} ({'numba' if context.device.startswith('cpu') else context.device})"
+    if not settings.near_m:
+        return sweep
+    return f"{sweep}, {context.say('near_exact').format(number(settings.near_m, 0, context.language))}"

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipelines import sheets
 from pipelines.areas import ByArea, judge, partly_studied, read_areas, write_areas
 from pipelines.build import load
@@ -29,7 +32,7 @@ from pipelines.exposure import exposure_study
 from pipelines.faces import faces_study, sun_days, weather_of
 from pipelines.keeper import Keeper
 from pipelines.pictures import picture_study, views_input
-from pipelines.places import eye_place, eyes_within, study_grid
+from pipelines.places import eye_place, eyes_within, inside_buildings, study_grid
 from pipelines.points import point_study
 from pipelines.profiles import about, profile_path
 from pipelines.propose import scene_of
@@ -229,7 +232,7 @@ class Known:
     """The existing state of a study, kept for its next scenario."""
 
     sun: GroundSun | None = None
-    sight: ViewshedResult | None = None
+    sight: tuple[ViewshedSettings, ViewshedResult] | None = None
     sky: SkyResult | None = None
     covers: Any = None
     """What the study covers in plan, local space."""
@@ -258,15 +261,18 @@ def solve(run: StudyRun, settings: GroundSettings, scene: Scene, known: Known, t
         seen = compare(solve_sky, base, after, known.sky)
         known.sky = seen.existing if isinstance(seen.existing, SkyResult) else None
         return seen
-    sight_settings = viewshed_settings(run, settings)
+    sight_settings = viewshed_settings(run, settings, scene)
 
     def solve_sight(state: Scene) -> ViewshedResult:
         return viewshed(
             state, grid, sight_settings, device=run.device, threads=run.threads, mask=mask, progress=tick
         )
 
-    found = compare(solve_sight, base, after, known.sight)
-    known.sight = found.existing if isinstance(found.existing, ViewshedResult) else None
+    # Standpoints that a scenario builds upon are none in either of its states.
+    same = known.sight[1] if known.sight is not None and known.sight[0] == sight_settings else None
+    found = compare(solve_sight, base, after, same)
+    if isinstance(found.existing, ViewshedResult):
+        known.sight = (sight_settings, found.existing)
     return found
 
 
@@ -284,10 +290,20 @@ def sunlight_settings(site: Site, settings: SunlightStudySettings) -> SunlightSe
     )
 
 
-def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings) -> ViewshedSettings:
-    """The study's settings as the library takes them, with the observer in local space."""
-    asked = settings.eyes if settings.within is None else settings.eyes + eyes_within(run, settings.within)[0]
-    eyes = tuple(eye_place(run, eye) for eye in asked)
+def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings, scene: Scene) -> ViewshedSettings:
+    """The study's settings as the library takes them, with the observers in local space.
+
+    Of the eyes all over an area, those in buildings of either state are left out; others are warned of.
+    """
+    eyes = [eye_place(run, eye) for eye in settings.eyes]
+    for number in np.flatnonzero(_built_on(run, scene, eyes)):
+        run.reporter.warn(f"{run.file}: observer {number + 1} stands in a building of {scene.scenario}")
+    if settings.within is not None:
+        places = [eye_place(run, eye) for eye in eyes_within(run, settings.within)[0]]
+        free = [place for place, off in zip(places, _built_on(run, scene, places), strict=True) if not off]
+        if not free and not eyes:
+            raise InputError(f"{run.file}: key 'within': all of {len(places)} eyes stand in buildings")
+        eyes += free
     frame = run.base.scene.frame
     sector = settings.sector_true_deg
     return ViewshedSettings(
@@ -299,11 +315,17 @@ def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings) -> Viewshe
         curvature=settings.curvature,
         refraction_k=settings.refraction_k,
         trees=settings.trees,
-        more=eyes[1:],
+        more=tuple(eyes[1:]),
         engine=settings.engine,
         near_m=settings.near_m,
         crowns=settings.crowns,
     )
+
+
+def _built_on(run: StudyRun, scene: Scene, eyes: list[tuple[float, float, float]]) -> NDArray[np.bool_]:
+    """Which eyes stand in a building of the existing state or of the scenario's."""
+    places = np.array(eyes, dtype=np.float64).reshape(-1, 3)
+    return inside_buildings(run.base.scene, places) | inside_buildings(scene, places)
 
 
 def write_study(

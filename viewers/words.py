@@ -52,6 +52,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "through_crowns": ("vu à travers les houppiers ({})", "seen through crowns ({})"),
     "leaf_on": ("en feuilles, {} % par arbre", "in leaf, {} % each"),
     "leaf_off": ("sans feuilles, {} % par arbre", "bare, {} % each"),
+    "sweep": ("balayage du relief", "sweep over the height field"),
+    "near_exact": (
+        "triangles à moins de {} m, ouvrages et objets minces",
+        "triangles nearer than {} m, decks, thin things",
+    ),
     "picture": ("Vue", "View"),
     "picture_change": ("Ce qui change", "What changes"),
     "change_key": (

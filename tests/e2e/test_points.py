@@ -106,3 +106,49 @@ def test_what_cannot_be_asked(site: Path, twin: Twin, name: str) -> None:
     text, said = BAD[name]
     ended = asked(site, twin, text)
     assert ended.code == 3 and said in ended.err and "asked.toml" in ended.err, ended.text
+
+
+SQUARE = (
+    f'kind = "viewshed"\n{HEAD}cell_size_m = 4.0\nseason = "leaf_off"\n[within]\nspacing_m = 6.0\n'
+    "ring = [[732380.0, 643950.0], [732420.0, 643950.0], [732420.0, 643980.0], [732380.0, 643980.0]]\n"
+)
+
+
+def test_a_viewshed_from_all_over_a_square(site: Path, twin: Twin) -> None:
+    done = asked(site, twin, SQUARE)
+    assert done.code == 0, done.text
+    folder = site / "out" / "studies" / "asked" / "plan-2030"
+    record = json.loads((folder / "manifest.json").read_text("utf-8"))
+    eyes = record["method"]["existing"]["observers"]
+    # Standpoints in buildings of either state are none; the others lie on a lattice.
+    assert 10 < len(eyes) < 35 and eyes == record["method"]["proposed"]["observers"]
+    visible, through, count = (
+        rasterio.open(folder / "existing" / f"{name}.tif").read(1)
+        for name in ("visible", "through-crowns", "seen-by")
+    )
+    assert (through[visible == 1] == 1).all() and (through[visible == 0] < 1).all()
+    assert np.nanmax(count) <= len(eyes)
+    (row,) = rows_of(folder / "table.csv")
+    assert float(row["through_crowns_existing_m2"]) <= 16.0 * ((through > 0) & (visible == 0)).sum()
+    assert {p.stem for p in (folder / "plates").glob("*.png")} == {"viewshed", "seen-by"}
+
+
+BAD_SQUARES = {
+    "eyes below the ground": ("spacing_m = 6.0", "above_ground_m = -1", "above_ground_m"),
+    "all in buildings": (
+        "[[732380.0, 643950.0], [732420.0, 643950.0], [732420.0, 643980.0], [732380.0, 643980.0]]",
+        "[[732440.0, 643900.0], [732442.0, 643900.0], [732442.0, 643902.0]]",
+        "stand in buildings",
+    ),
+    "a season for sweeps": ("[within]", 'engine = "heightfield"\n[within]', "season"),
+    "a share without a season": ('season = "leaf_off"', "through_crown = 0.5", "season"),
+    "no such area": ("ring = [[", 'ring = "none.geojson#a"\n# ', "none.geojson"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SQUARES)
+def test_squares_that_cannot_be_used(site: Path, twin: Twin, name: str) -> None:
+    old, new, said = BAD_SQUARES[name]
+    assert old in SQUARE
+    ended = asked(site, twin, SQUARE.replace(old, new))
+    assert ended.code == 3 and said in ended.err, ended.text
