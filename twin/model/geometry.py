@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -53,11 +54,13 @@ class Geometry:
             raise InputError("a geometry needs one semantic code and one shell for each surface")
         if not np.isfinite(self.vertices).all():
             raise InputError("a geometry has vertices that are not finite numbers")
-        count = len(self.vertices)
-        for rings in self.surfaces:
-            for ring in rings:
-                if len(ring) < 3 or min(ring) < 0 or max(ring) >= count:
-                    raise InputError("a ring needs at least three vertices, all of them in the vertex list")
+        sizes = [len(ring) for rings in self.surfaces for ring in rings]
+        corners = np.fromiter(
+            chain.from_iterable(ring for rings in self.surfaces for ring in rings), np.int64, sum(sizes)
+        )
+        within = not len(corners) or (corners.min() >= 0 and corners.max() < len(self.vertices))
+        if min(sizes, default=3) < 3 or not within:
+            raise InputError("a ring needs at least three vertices, all of them in the vertex list")
 
     @property
     def is_solid(self) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.frame import Frame
+from twin.jit import njit
 from twin.model.geometry import Geometry, Rings
 from twin.model.mesh import TriangleMesh
 
@@ -64,7 +67,74 @@ def triangulate_surface(vertices: NDArray[np.float64], rings: Rings) -> NDArray[
 
 def triangulate(geometry: Geometry, frame: Frame) -> TriangleMesh:
     """The geometry as triangles, each with the semantic code of its surface."""
-    parts = [triangulate_surface(geometry.vertices, rings) for rings in geometry.surfaces]
-    counts = [len(part) for part in parts]
-    faces = np.concatenate(parts) if parts else np.empty((0, 3), np.int32)
+    surfaces = geometry.surfaces
+    sizes = np.array([len(rings[0]) if len(rings) == 1 else 0 for rings in surfaces], dtype=np.int64)
+    outer = chain.from_iterable(rings[0] for rings in surfaces if len(rings) == 1)
+    faces, counts = _simple(geometry.vertices, np.fromiter(outer, np.int64, int(sizes.sum())), sizes)
+    hard = np.flatnonzero(counts < 0)
+    if len(hard):
+        parts = np.split(faces, np.cumsum(np.maximum(counts, 0))[:-1])
+        for k in hard:
+            parts[k] = triangulate_surface(geometry.vertices, surfaces[k])
+        counts = np.array([len(part) for part in parts], dtype=np.int64)
+        faces = np.concatenate(parts)
     return TriangleMesh(frame, geometry.vertices, faces, np.repeat(geometry.semantics, counts))
+
+
+@njit
+def _simple(
+    vertices: NDArray[np.float64], corners: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Triangles of triangles and of convex quadrangles, and how many each surface has; -1 where ears must be cut.
+
+    ``corners`` are those of the surfaces with one ring, one after the other, ``sizes`` how many each has, 0 where a
+    surface has holes.
+    """
+    faces = np.empty((2 * len(sizes), 3), np.int32)
+    counts = np.empty(len(sizes), np.int64)
+    start, used = 0, 0
+    for k in range(len(sizes)):
+        n = sizes[k]
+        counts[k] = -1
+        if n == 3:
+            for m in range(3):
+                faces[used, m] = corners[start + m]
+            used += 1
+            counts[k] = 1
+        elif n == 4 and _is_convex(vertices, corners[start : start + 4]):
+            for m in range(3):
+                faces[used, m] = corners[start + m]
+                faces[used + 1, m] = corners[start + (2, 3, 0)[m]]
+            used += 2
+            counts[k] = 2
+        start += n
+    return faces[:used], counts
+
+
+@njit
+def _is_convex(vertices: NDArray[np.float64], ring: NDArray[np.int64]) -> bool:
+    """Whether a quadrangle turns the same way at each corner, seen along its normal; not where one is straight."""
+    nx, ny, nz = _cross(vertices, ring[0], ring[2], ring[1], ring[3])
+    size = nx * nx + ny * ny + nz * nz
+    for k in range(4):
+        a, b, c = ring[k], ring[(k + 1) % 4], ring[(k + 2) % 4]
+        tx, ty, tz = _cross(vertices, a, b, b, c)
+        if not nx * tx + ny * ty + nz * tz > 1e-9 * size:
+            return False
+    return True
+
+
+@njit
+def _cross(vertices: NDArray[np.float64], a: int, b: int, c: int, d: int) -> tuple[float, float, float]:
+    """The cross product of the ways from a to b and from c to d."""
+    ux, uy, uz = (
+        vertices[b, 0] - vertices[a, 0],
+        vertices[b, 1] - vertices[a, 1],
+        vertices[b, 2] - vertices[a, 2],
+    )
+    vx, vy, vz = (
+        vertices[d, 0] - vertices[c, 0],
+        vertices[d, 1] - vertices[c, 1],
+        vertices[d, 2] - vertices[c, 2],
+    )
+    return uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
