@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import shapely
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -41,25 +41,40 @@ class EyeSettings(Settings):
         return self
 
 
+def _some_length(line: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    if not shapely.LineString(line).length > 0.01:
+        raise ValueError("the line has no length")
+    return line
+
+
+LineOfPlaces = Annotated[
+    list[tuple[Finite, Finite]], Field(min_length=2, max_length=1000), AfterValidator(_some_length)
+]
+
+
+def places_along(line: Ring, spacing_m: float) -> list[tuple[float, float]]:
+    """Places at even steps of at most ``spacing_m`` from a line's first point to its last."""
+    whole = shapely.LineString(line)
+    count = max(1, math.ceil(whole.length / spacing_m - 1e-9))
+    places = shapely.get_coordinates(
+        whole.interpolate([k / count for k in range(count + 1)], normalized=True)
+    )
+    return [(float(x), float(y)) for x, y in places]
+
+
 class AlongSettings(Settings):
     """[along]: eyes along a line, such as a walk or a train"""
 
-    line: list[tuple[float, float]] = Field(
-        min_length=2, description="corners of the line, [[east, north], ...]"
-    )
+    line: LineOfPlaces = Field(description="corners of the line, [[east, north], ...]")
     spacing_m: float = Field(10.0, ge=0.5, le=10_000, description="distance between eyes [m]")
     above_ground_m: float = Field(1.6, ge=0, le=2000, description="height of the eyes above ground [m]")
 
     @property
     def eyes(self) -> tuple[EyeSettings, ...]:
         """The eyes, at even steps of at most ``spacing_m`` from the line's first point to its last."""
-        line = shapely.LineString(self.line)
-        count = max(1, math.ceil(line.length / self.spacing_m - 1e-9))
-        places = shapely.get_coordinates(
-            line.interpolate([k / count for k in range(count + 1)], normalized=True)
-        )
         return tuple(
-            EyeSettings(east=x, north=y, above_ground_m=self.above_ground_m) for x, y in places.tolist()
+            EyeSettings(east=x, north=y, above_ground_m=self.above_ground_m)
+            for x, y in places_along(self.line, self.spacing_m)
         )
 
 

@@ -15,6 +15,7 @@ from pipelines.config_base import (
     EyeSettings,
     Finite,
     Identifier,
+    LineOfPlaces,
     Settings,
     one_name_each,
 )
@@ -150,9 +151,7 @@ class PhotoSettings(Settings):
 class WalkSettings(Settings):
     """[<view>.walk]: pictures along a line one after another, existing and proposed"""
 
-    line: list[tuple[Finite, Finite]] = Field(
-        min_length=2, max_length=1000, description="corners of the line, [[east, north], ...]"
-    )
+    line: LineOfPlaces = Field(description="corners of the line, [[east, north], ...]")
     spacing_m: float = Field(5.0, ge=0.1, le=1000, description="distance of the pictures [m]")
     look: Literal["ahead", "fixed"] = Field(
         "ahead",
@@ -184,7 +183,7 @@ class ViewSettings(Settings):
     title: str = Field("", max_length=200, description="caption")
     eye: EyeSettings = Field(description="standpoint")
     bearing_true_deg: float = Field(ge=-360, le=360, description="direction of view from true north [degree]")
-    pitch_deg: float = Field(0.0, gt=-90, lt=90, description="upwards positive [degree]")
+    pitch_deg: float = Field(0.0, ge=-89.9, le=89.9, description="upwards positive [degree]")
     hfov_deg: float | None = Field(
         None, ge=1, le=120, description="horizontal field of view; 60 without a lens [degree]"
     )

@@ -80,7 +80,10 @@ def exposure_study(
     base = run.base.scene
     grid, mask, _ = study_grid(run, settings.area, settings.cell_size_m, scene)
     public = None if settings.public is None else named_polygons(run, "public", settings.public, scene.frame)
-    named = [Place(v.name, "named", np.array(eye_place(run, v.eye))) for v in settings.viewpoints]
+    named = [
+        Place(v.name, "named", np.array(eye_place(run, v.eye, f"viewpoints: {v.name}")))
+        for v in settings.viewpoints
+    ]
     wanted = asked_buildings(run, settings, scene)
     answers = {
         state: solved(run, settings, one, wanted[state], (grid, mask), keeper)

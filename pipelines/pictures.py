@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import shapely
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.config_base import AlongSettings
+from pipelines.config_base import places_along
 from pipelines.config_views import PictureStudySettings, ViewSettings, WalkSettings
 from pipelines.console import Ticker
+from pipelines.picture_sheets import data_dates, model_accuracy, write_view_sheet
 from pipelines.provenance import Step, versions
 from pipelines.render import (
     View,
@@ -27,7 +28,7 @@ from pipelines.render import (
     studio_of,
     warn_of,
 )
-from pipelines.sheets import SheetContext, base_map, sheet_info
+from pipelines.sheets import SheetContext, base_map
 from pipelines.site import EXISTING, Site
 from pipelines.studyrun import StudyRun
 from pipelines.tables import write_csv
@@ -36,25 +37,14 @@ from twin.io.atomic import plain, sha256_file, write_json, writing
 from twin.model.scene import Scene
 from twin.study.camera import Camera
 from twin.study.exposure import FRAME_SR
-from twin.study.impact import Change, Impact, impact_of, kinds_of, proposal_whole
+from twin.study.impact import Impact, impact_of, kinds_of, proposal_whole
 from twin.study.picture import Picture, Studio
 from twin.terrain.sampler import TinSampler
 from viewers.animation import write_animation
+from viewers.camera import EYE_LIFT_M
 from viewers.outline import draw_change
-from viewers.picture_sheet import Labelled, Plan, picture_width_mm, write_picture_sheet
-from viewers.plate import BaseMap
+from viewers.picture_sheet import Labelled
 from viewers.still import write_still
-from viewers.words import instant_text, number, sun_text
-
-KINDS = {
-    "terrain": "terrain",
-    "buildings": "buildings",
-    "proposals": "proposals",
-    "trees": "trees",
-    "sky": "sky",
-    "water": "water",
-}
-"""Phrases of what a picture shows; all else is other."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +54,7 @@ class Shot:
     view: View
     pictures: dict[str, Picture]
     impact: Impact | None = None
+    walk: list[Camera] = field(default_factory=list)
 
     def shown(self, state: str) -> NDArray[np.uint8]:
         """The picture (h, w, 3) of a state; the photograph where there is one, with the proposal drawn into it."""
@@ -81,23 +72,33 @@ def views_input(site: Site, settings: PictureStudySettings) -> dict[str, Any]:
     return found
 
 
+def shown_views(site: Site, settings: PictureStudySettings, scenario: str) -> dict[str, ViewSettings]:
+    """The views that the study names; where it names none, those that are for a scenario."""
+    views = chosen_views(site, settings.views)
+    if settings.views is not None or scenario == EXISTING:
+        return views
+    return {name: v for name, v in views.items() if v.scenarios is None or scenario in v.scenarios}
+
+
 def picture_study(
-    run: StudyRun, settings: PictureStudySettings, scene: Scene, folder: Path, made: Step, tick: Ticker
+    run: StudyRun,
+    settings: PictureStudySettings,
+    scene: Scene,
+    out: tuple[Path, Step, Ticker],
+    known: dict[str, Picture],
 ) -> list[Path]:
-    """Draw and write the pictures of one scenario; gives the files.
+    """Draw and write the pictures of one scenario; gives the files. ``known`` keeps those of the existing state.
 
     Raises
     ------
     InputError
         No such view, a camera below the ground or off it, a photograph that cannot be solved, a sun that is down.
     """
+    folder, made, tick = out
     base = run.base.scene
-    shots = [
-        Shot(ready_view(run.site, base, name, view), {})
-        for name, view in chosen_views(run.site, settings.views).items()
-    ]
+    shots = _shots(run, settings, scene)
     states = {"existing": base} | ({} if scene.scenario == EXISTING else {"proposed": scene})
-    files = _draw(run, states, shots, folder, tick)
+    files = _draw(run, states, shots, known, (folder, tick))
     changes: list[dict[str, Any]] = []
     if scene.scenario != EXISTING:
         for shot in shots:
@@ -110,8 +111,8 @@ def picture_study(
     base_of = base_map(context, base.terrain.dtm.grid)
     for shot in shots:
         files += _stills(run, scene, shot, folder)
-        files += _sheet(context, base_of, shot, folder)
-        warn_of(shot.view, run.reporter, run.site)
+        stem = folder / "plates" / shot.view.name
+        files += write_view_sheet(stem, context, base_of, shot.view, _labelled(context, shot), shot.impact)
     for name, table in (("table.csv", rows), ("changes.csv", changes)):
         if table:
             write_csv(folder / name, list[Mapping[str, Any]](table))
@@ -130,7 +131,7 @@ def picture_study(
         "cameras": cameras,
         "method": dict(shots[0].pictures["existing"].method) | {"device": run.device.label},
         "data_dates": data_dates(run.site),
-        "accuracy": model_accuracy(base),
+        "accuracy": {shot.view.name: model_accuracy(base, shot.view.settings.lod) for shot in shots},
         "table": rows,
         "files": {f.relative_to(folder).as_posix(): sha256_file(f) for f in sorted(files)},
         "provenance": {"step": made.key, "inputs": plain(made.record)["inputs"], "versions": versions()},
@@ -139,23 +140,50 @@ def picture_study(
     return [*files, folder / "manifest.json"]
 
 
+def _shots(run: StudyRun, settings: PictureStudySettings, scene: Scene) -> list[Shot]:
+    """The views of a scenario, with what can be wrong with them said before anything is drawn."""
+    base = run.base.scene
+    shots = [
+        Shot(ready_view(run.site, base, name, view), {})
+        for name, view in shown_views(run.site, settings, scene.scenario).items()
+    ]
+    if not shots:
+        raise InputError(
+            f"{run.file}: no view of views.toml is for the scenario {scene.scenario!r}: name it under their "
+            "'scenarios', or name views here"
+        )
+    for shot in shots:
+        shot.walk = _walk_of(run, shot.view)
+        for shown in {one.scenario: one for one in (base, scene)}.values():
+            warn_of(shot.view, shown, run.reporter, run.site)
+    return shots
+
+
 def _draw(
-    run: StudyRun, states: Mapping[str, Scene], shots: list[Shot], folder: Path, tick: Ticker
+    run: StudyRun,
+    states: Mapping[str, Scene],
+    shots: list[Shot],
+    known: dict[str, Picture],
+    out: tuple[Path, Ticker],
 ) -> list[Path]:
     """The pictures of every view in every state, the images behind them, and the walks."""
-    files, done = [], 0.0
-    total = float(len(states) * sum(1 + _frames(shot.view.settings) for shot in shots))
+    folder, tick = out
+    files: list[Path] = []
+    done, total = 0.0, float(len(states) * sum(1 + len(shot.walk) for shot in shots))
     for state, shown in states.items():
         for shot, studio in _with_studios(run, shown, shots):
             view = shot.view
-            shot.pictures[state] = studio.picture(view.camera, view.sun)
+            picture = known.get(view.name) if state == "existing" else None
+            shot.pictures[state] = studio.picture(view.camera, view.sun) if picture is None else picture
+            if state == "existing":
+                known[view.name] = shot.pictures[state]
             files += _images(folder / state, shot, state)
             done += 1.0
             tick(done, total)
-            if view.settings.walk is not None:
-                path = folder / state / f"{view.name}-walk.{view.settings.walk.animation}"
-                files.append(_walk(run, shown, view, studio, path, (tick, done, total)))
-                done += view.settings.walk.count
+            if shot.walk:
+                path = folder / state / f"{view.name}-walk.{_walk_settings(view).animation}"
+                files.append(_film(run, shown, shot, studio, path, (tick, done, total)))
+                done += len(shot.walk)
     return files
 
 
@@ -199,10 +227,6 @@ def _images(folder: Path, shot: Shot, state: str) -> list[Path]:
     return [ids, depth, key]
 
 
-def _frames(settings: ViewSettings) -> int:
-    return 0 if settings.walk is None else settings.walk.count
-
-
 def walk_cameras(
     scene: Scene, camera: Camera, walk: WalkSettings, above_m: float, where: str
 ) -> list[Camera]:
@@ -213,51 +237,67 @@ def walk_cameras(
     InputError
         A step off the terrain.
     """
-    frame, line = scene.frame, walk.line
-    eyes = AlongSettings(line=line, spacing_m=walk.spacing_m, above_ground_m=above_m).eyes
-    xy = frame.to_local(np.array([[eye.east, eye.north] for eye in eyes]))
+    frame = scene.frame
+    world = np.array(places_along(walk.line, walk.spacing_m))
+    xy = frame.to_local(world)
     ground = TinSampler(scene.terrain.tin).heights(xy)
     if np.isnan(ground).any():
-        k = int(np.flatnonzero(np.isnan(ground))[0])
-        raise InputError(
-            f"{where}: key 'walk.line': E {eyes[k].east:.1f} N {eyes[k].north:.1f} lies outside the terrain"
-        )
-    path = shapely.LineString(frame.to_local(np.array(line)))
-    cameras = []
+        east, north = world[int(np.flatnonzero(np.isnan(ground))[0])]
+        raise InputError(f"{where}: key 'walk.line': E {east:.1f} N {north:.1f} lies outside the terrain")
+    path = shapely.LineString(frame.to_local(np.array(walk.line)))
+    cameras, ahead = [], 0.0
     for k, (x, y) in enumerate(xy):
         bearing = camera.bearing_true_deg
         if walk.look == "ahead":
             # Over a stretch before and behind, so that the view turns before and after a corner, not in it.
             at, reach = path.length * k / (len(xy) - 1), max(8.0, 2.0 * walk.spacing_m)
-            ends = shapely.get_coordinates(
-                path.interpolate([max(0.0, at - reach), min(path.length, at + reach)])
-            )
-            east, north = ends[1] - ends[0]
-            bearing += frame.azimuth_true(float(np.degrees(np.arctan2(east, north))))
+            for stretch in (reach, 0.05 * reach):
+                ends = shapely.get_coordinates(
+                    path.interpolate([max(0.0, at - stretch), min(path.length, at + stretch)])
+                )
+                east, north = ends[1] - ends[0]
+                # Where the line turns back on itself, the way of the step before is kept.
+                if np.hypot(east, north) > 0.2 * min(stretch, path.length):
+                    ahead = frame.azimuth_true(float(np.degrees(np.arctan2(east, north))))
+                    break
+            bearing += ahead
         eye = (float(x), float(y), float(ground[k] + above_m))
         cameras.append(replace(camera, eye=eye, bearing_true_deg=bearing % 360.0))
     return cameras
 
 
-def _walk(
+def _walk_settings(view: View) -> WalkSettings:
+    walk = view.settings.walk
+    if walk is None:
+        raise InputError(f"view {view.name!r} has no walk")
+    return walk
+
+
+def _walk_of(run: StudyRun, view: View) -> list[Camera]:
+    """The cameras of a view's walk; none where it has none."""
+    walk = view.settings.walk
+    if walk is None:
+        return []
+    where = f"{run.site.folder / 'views.toml'}: view {view.name!r}"
+    above = 1.6 if view.above_ground_m is None else max(view.above_ground_m, EYE_LIFT_M)
+    return walk_cameras(run.base.scene, smaller(view.camera, walk.width), walk, above, where)
+
+
+def _film(
     run: StudyRun,
     scene: Scene,
-    view: View,
+    shot: Shot,
     studio: Studio,
     path: Path,
     progress: tuple[Ticker, float, float],
 ) -> Path:
     """The moving picture of a view's walk in one state."""
     tick, done, total = progress
-    walk = view.settings.walk
-    assert walk is not None
-    where = f"{run.site.folder / 'views.toml'}: view {view.name!r}"
-    above = 1.6 if view.above_ground_m is None else view.above_ground_m
-    cameras = walk_cameras(run.base.scene, smaller(view.camera, walk.width), walk, above, where)
+    view, walk = shot.view, _walk_settings(shot.view)
     info = still_info(run.site, scene, replace(view, photo=None), run.device)
     with tempfile.TemporaryDirectory() as temporary:
         frames = []
-        for k, camera in enumerate(cameras):
+        for k, camera in enumerate(shot.walk):
             frames.append(Path(temporary) / f"{k:04d}.png")
             write_still(frames[-1], studio.picture(camera, view.sun), camera, view.sun, scene.frame, info)
             tick(done + k + 1.0, total)
@@ -288,6 +328,15 @@ def _drawn(shot: Shot, impact: Impact) -> NDArray[np.uint8]:
     return draw_change(shot.shown("existing"), impact.seen, impact.whole, impact.gone)
 
 
+def _labelled(context: SheetContext, shot: Shot) -> list[Labelled]:
+    """The pictures of a view, as a sheet shows them."""
+    pictures: list[Labelled] = [(context.say(state), shot.shown(state)) for state in shot.pictures]
+    if shot.impact is not None:
+        label = f"{context.say('picture_change')} ({context.say('change_key')})"
+        pictures.append((label, _drawn(shot, shot.impact)))
+    return pictures
+
+
 def _row(shot: Shot) -> dict[str, Any]:
     """What a picture shows of the proposal, in numbers."""
     view, impact = shot.view, shot.impact
@@ -296,14 +345,15 @@ def _row(shot: Shot) -> dict[str, Any]:
     if impact is not None:
         row |= {
             "proposal_pixels": int(impact.seen.sum()),
-            "proposal_percent": 100.0 * float(impact.seen.mean()),
             "proposal_msr": 1000.0 * impact.solid_angle,
             "frame_50mm_percent": 100.0 * impact.solid_angle / FRAME_SR,
             "outline_pixels": int((impact.whole | impact.seen).sum()),
             "outline_hidden_percent": 100.0 * impact.share_hidden,
             "removed_pixels": int(impact.gone.sum()),
+            "in_place_of_removed_pixels": int((impact.gone & impact.seen).sum()),
         }
-    for kind in ("sky", "terrain", "water", "trees", "buildings"):
+    # What a picture shows adds up to 100.
+    for kind in ("sky", "terrain", "water", "trees", "buildings", "proposals", "other"):
         pixels = sum(change.pixels for change in kinds if change.kind == kind)
         row[f"{kind}_percent"] = 100.0 * pixels / row["pixels"]
     return row
@@ -320,7 +370,11 @@ def _change_rows(name: str, impact: Impact) -> list[dict[str, Any]]:
             "pixels": one.pixels,
             "solid_angle_msr": 1000.0 * one.solid_angle,
         }
-        for change, some in (("hidden by the proposal", impact.hides), ("opened", impact.opens))
+        for change, some in (
+            ("hidden by the proposal", impact.hides),
+            ("removed, the proposal in its place", impact.replaces),
+            ("opened", impact.opens),
+        )
         for one in some
     ]
 
@@ -355,118 +409,3 @@ def camera_record(run: StudyRun, view: View) -> dict[str, Any]:
     if view.photo is not None:
         record["photo"] = view.photo.record(frame)
     return record
-
-
-def data_dates(site: Site) -> list[str]:
-    """Days of the flights that the model was made from, where the site says them; the newest first."""
-    inputs = site.settings.inputs
-    return [d.isoformat() for d in (inputs.points_date, inputs.older_points_date) if d is not None]
-
-
-def model_accuracy(scene: Scene) -> dict[str, Any]:
-    """How well the existing roofs fit the points [m], and the share of buildings at LoD 2.2; None where not known."""
-    off = [float(b.attributes["rmse_m"]) for b in scene.buildings if b.attributes.get("rmse_m") is not None]
-    best = [b for b in scene.buildings if any(g.lod == "2.2" for g in b.geometries)]
-    return {
-        "roof_rmse_median_m": float(np.median(off)) if off else None,
-        "lod22_percent": 100.0 * len(best) / len(scene.buildings) if scene.buildings else None,
-    }
-
-
-def _sheet(context: SheetContext, base: BaseMap, shot: Shot, folder: Path) -> list[Path]:
-    """The plate of a view."""
-    settings, scene = context.settings, context.scene
-    view, say = shot.view, context.say
-    pictures: list[Labelled] = [(say(state), shot.shown(state)) for state in shot.pictures]
-    if shot.impact is not None:
-        pictures.append((f"{say('picture_change')} ({say('change_key')})", _drawn(shot, shot.impact)))
-    name = view.settings.title or view.name
-    title = f"{settings.title}: {name}" if settings.title else f"{say('picture')}: {name}"
-    width = picture_width_mm(len(pictures), pictures[0][1].shape)
-    language = context.language
-    lines = [
-        f"{say('camera')}: {_camera_words(context, view)}",
-        f"{instant_text(view.sun, language)}; {sun_text(view.sun, language)}",
-        *([] if shot.impact is None else _impact_words(context, shot.impact)),
-        *([] if view.photo is None else [say("photo_backdrop"), view.photo.words(language)]),
-        _model_words(context),
-        say("hold_at").format(
-            number(width / 20 / float(np.tan(np.radians(view.camera.hfov_deg) / 2)), 0, language)
-        ),
-    ]
-    method = (say("picture_method"), f"{say('engine')} {context.device}")
-    subtitle = f"{say('scenario')} {scene.scenario}"
-    info = sheet_info(context, title, subtitle, tuple(lines), method)
-    camera = view.camera
-    plan = Plan(
-        base.existing,
-        base.removed,
-        base.proposed,
-        (camera.eye[0], camera.eye[1]),
-        scene.frame.azimuth_grid(camera.bearing_true_deg),
-        camera.hfov_deg,
-    )
-    return write_picture_sheet(folder / "plates" / view.name, pictures, info, plan)
-
-
-def _camera_words(context: SheetContext, view: View) -> str:
-    camera, frame, language = view.camera, context.scene.frame, context.language
-    east, north = frame.to_world(np.array([camera.eye[:2]]))[0]
-    above = (
-        ""
-        if view.above_ground_m is None
-        else f", {number(view.above_ground_m, 2, language)} m {context.say('above_ground')}"
-    )
-    lens = 18.0 / float(np.tan(np.radians(camera.hfov_deg) / 2))
-    text = (
-        f"{context.say('eye_at')} E {east:.1f} N {north:.1f}, {number(camera.eye[2], 2, language)} m{above}; "
-        f"{context.say('bearing')} {number(camera.bearing_true_deg % 360, 2, language)}°; "
-        f"{context.say('pitch')} {number(camera.pitch_deg, 1, language)}°; "
-        f"{context.say('field_of_view')} {number(camera.hfov_deg, 1, language)}° "
-        f"({number(lens, 0, language)} mm / 36 mm)"
-    )
-    return text + (
-        f"; {context.say('roll')} {number(camera.roll_deg, 2, language)}°" if camera.roll_deg else ""
-    )
-
-
-def _impact_words(context: SheetContext, impact: Impact) -> list[str]:
-    language, say = context.language, context.say
-    removed = []
-    if impact.gone.any():
-        removed = [say("removed_takes").format(number(100 * float(impact.gone.mean()), 2, language))]
-    if not impact.seen.any():
-        return [say("not_in_picture"), *removed]
-    share = 100.0 * float(impact.seen.mean())
-    takes = say("takes").format(number(share, 2, language), number(1000 * impact.solid_angle, 2, language))
-    frame = say("frame_is").format(number(100 * impact.solid_angle / FRAME_SR, 2, language))
-    part = say("part_hidden").format(number(100 * impact.share_hidden, 0, language))
-    pixels = float(impact.seen.sum())
-    most = ", ".join(
-        f"{_kind_word(context, kind)} {number(100 * count / pixels, 0, language)} %"
-        for kind, count in _by_kind(impact.hides)
-        if count >= 0.01 * pixels
-    )
-    return [f"{takes} ({frame}); {part}", say("hides_most").format(most), *removed]
-
-
-def _by_kind(changes: tuple[Change, ...]) -> list[tuple[str, int]]:
-    total: dict[str, int] = {}
-    for change in changes:
-        total[change.kind] = total.get(change.kind, 0) + change.pixels
-    return sorted(total.items(), key=lambda item: -item[1])
-
-
-def _kind_word(context: SheetContext, kind: str) -> str:
-    return context.say(KINDS.get(kind, "other")).lower()
-
-
-def _model_words(context: SheetContext) -> str:
-    language, say = context.language, context.say
-    dates = data_dates(context.site)
-    words = say("data_dates").format(", ".join(dates)) if dates else say("data_undated")
-    known: Mapping[str, Any] = model_accuracy(context.base.scene)
-    if known["roof_rmse_median_m"] is not None:
-        off = number(known["roof_rmse_median_m"], 2, language)
-        words += f"; {say('roofs_off').format(off, number(known['lod22_percent'], 0, language))}"
-    return f"{say('model_accuracy')}: {words}"

@@ -18,6 +18,7 @@ from twin.model.raster import Grid
 from twin.model.scene import Scene
 from twin.region import Region
 from twin.terrain.sampler import TinSampler
+from viewers.camera import EYE_LIFT_M
 
 
 def study_grid(
@@ -113,16 +114,16 @@ def region_bounds(region: Region) -> tuple[float, float, float, float]:
     return region.west, region.south, region.east, region.north
 
 
-def eye_place(run: StudyRun, eye: EyeSettings) -> tuple[float, float, float]:
-    """x, y and height of an eye, local space; InputError where it stands off the terrain or below it."""
+def eye_place(run: StudyRun, eye: EyeSettings, key: str = "observer") -> tuple[float, float, float]:
+    """x, y and height of an eye, local space; InputError, with its key, where it stands off the terrain or below it."""
     frame = run.base.scene.frame
     x, y = frame.to_local(np.array([[eye.east, eye.north]]))[0]
     ground = float(TinSampler(run.base.scene.terrain.tin).heights(np.array([[x, y]]))[0])
     if np.isnan(ground):
-        raise InputError(f"{run.file}: key 'observer': E {eye.east} N {eye.north} lies outside the terrain")
+        raise InputError(f"{run.file}: key {key!r}: E {eye.east} N {eye.north} lies outside the terrain")
     height = eye.height_m if eye.height_m is not None else ground + float(eye.above_ground_m or 0.0)
     if height < ground:
         raise InputError(
-            f"{run.file}: key 'observer.height_m': {height} m lies below the ground ({ground:.2f} m)"
+            f"{run.file}: key '{key}.height_m': {height:.3f} m lies below the ground ({ground:.3f} m)"
         )
-    return float(x), float(y), height
+    return float(x), float(y), max(height, ground + EYE_LIFT_M)

@@ -273,7 +273,11 @@ def _sightlines(
     rows: list[dict[str, Any]] = []
     where = (run.device, run.threads)
     lines = [
-        (np.array(eye_place(run, line.eye)), np.array(eye_place(run, line.target))) for line in settings.lines
+        (
+            np.array(eye_place(run, line.eye, f"lines: {line.name}: eye")),
+            np.array(eye_place(run, line.target, f"lines: {line.name}: target")),
+        )
+        for line in settings.lines
     ]
     for line, (eye, target) in zip(settings.lines, lines, strict=True):
         if np.linalg.norm(target - eye) < LEAST_M:

@@ -11,6 +11,7 @@ from pipelines.build import load
 from pipelines.config_views import ViewSettings
 from pipelines.console import Reporter
 from pipelines.photo import SolvedPhoto, photo_hash, solved_photo
+from pipelines.places import inside_buildings
 from pipelines.propose import scenario_ids, scene_of
 from pipelines.provenance import files_of, forget, is_done, mark_done, step
 from pipelines.site import EXISTING, Site
@@ -53,17 +54,10 @@ def render_views(
     Raises
     ------
     InputError
-        No views.toml, no such view, a standpoint outside the terrain or inside a building.
+        No views.toml, no such view, a standpoint outside the terrain or below it.
     """
     chosen = chosen_views(site, None if only is None else [only])
     known = scenario_ids(site)
-    for name, settings in chosen.items():
-        strange = [s for s in settings.scenarios or [] if s not in (EXISTING, *known)]
-        if strange:
-            raise InputError(
-                f"{site.folder / 'views.toml'}: view {name!r}, key 'scenarios': no scenario {strange[0]!r}; "
-                f"there are: {', '.join(known) or 'none'}"
-            )
     base = load(site).scene
     engine = choose_device(device)
     files: list[Path] = []
@@ -89,8 +83,7 @@ def render_views(
                 write_still(
                     path, picture, view.camera, view.sun, scene.frame, still_info(site, scene, view, engine)
                 )
-                if view.photo is not None and state == EXISTING:
-                    warn_of(view, reporter, site)
+                warn_of(view, scene, reporter, site)
             mark_done(site.out, made, [path])
             files.append(path)
     return files
@@ -104,7 +97,16 @@ def chosen_views(site: Site, only: list[str] | None) -> dict[str, ViewSettings]:
     for name in only or []:
         if name not in views:
             raise InputError(f"{file}: no view {name!r}; there are: {', '.join(views)}")
-    return views if only is None else {name: views[name] for name in dict.fromkeys(only)}
+    known = scenario_ids(site)
+    chosen = views if only is None else {name: views[name] for name in dict.fromkeys(only)}
+    for name, settings in chosen.items():
+        strange = [s for s in settings.scenarios or [] if s not in (EXISTING, *known)]
+        if strange:
+            raise InputError(
+                f"{file}: view {name!r}, key 'scenarios': no scenario {strange[0]!r}; "
+                f"there are: {', '.join(known) or 'none'}"
+            )
+    return chosen
 
 
 def photo_input(site: Site, name: str, settings: ViewSettings) -> dict[str, str]:
@@ -128,12 +130,17 @@ def ready_view(site: Site, base: Scene, name: str, settings: ViewSettings) -> Vi
         camera = photo.pose.camera
     ground = float(TinSampler(base.terrain.tin).heights(np.array([camera.eye[:2]]))[0])
     above = None if np.isnan(ground) else camera.eye[2] - ground
-    return View(name, settings, camera, photo, view_sun(site, base, settings), above)
+    return View(name, settings, camera, photo, view_sun(site, base, settings, where), above)
 
 
-def warn_of(view: View, reporter: Reporter, site: Site) -> None:
-    """Say what a person should know of a solved photograph."""
-    for line in view.photo.warnings() if view.photo is not None else []:
+def warn_of(view: View, scene: Scene, reporter: Reporter, site: Site) -> None:
+    """Say what a person should know of a view: a solved photograph that fits badly, an eye indoors."""
+    lines = view.photo.warnings() if view.photo is not None else []
+    if inside_buildings(scene, np.array([view.camera.eye])).any():
+        lines.append(
+            f"its eye stands in a building of the scene {scene.scenario!r}: what is drawn is its inside"
+        )
+    for line in lines:
         reporter.warn(f"{site.folder / 'views.toml'}: view {view.name!r}: {line}")
 
 
@@ -164,14 +171,14 @@ def still_info(site: Site, scene: Scene, view: View, device: Device) -> StillInf
     )
 
 
-def view_sun(site: Site, scene: Scene, settings: ViewSettings) -> SunInstant:
+def view_sun(site: Site, scene: Scene, settings: ViewSettings, where: str) -> SunInstant:
     """The sun of a view; it must stand above the horizon."""
     place = site.settings.site
     sun = instant_at_solar_hour(settings.date, settings.solar_h, place.timezone, scene.frame)
     if sun.altitude_deg <= 0:
         raise InputError(
-            f"{site.folder / 'views.toml'}: the sun is down on {settings.date} "
-            f"at {settings.solar_h} h solar; choose another hour"
+            f"{where}: key 'solar_h': the sun is down on {settings.date} at {settings.solar_h} h solar; "
+            "choose another hour"
         )
     return sun
 

@@ -337,7 +337,8 @@ def trees_text(context: SheetContext) -> str:
     """How trees are taken."""
     if not getattr(context.settings, "trees", True):
         return context.say("trees_out")
-    return context.say("leaves" if getattr(context.settings, "foliage", None) else "trees_in")
+    seasons = getattr(context.settings, "foliage", None) or getattr(context.settings, "season", None)
+    return context.say("leaves" if seasons else "trees_in")
 
 
 def engine_text(context: SheetContext, method: Mapping[str, Any]) -> str:

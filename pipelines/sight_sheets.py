@@ -10,7 +10,7 @@ from pipelines.config_views import ViewshedStudySettings
 from pipelines.sheets import Sheet, SheetContext, curvature_text, eye_text, sheet_info, trees_text
 from pipelines.site import EXISTING
 from twin.model.results import ViewshedResult
-from twin.study.compare import Comparison, viewshed_table
+from twin.study.compare import Comparison, seen_through, viewshed_table
 from viewers import palette
 from viewers.plate import Legend, Panel
 from viewers.words import number
@@ -26,9 +26,7 @@ def sight_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
     new = after.visible.values if isinstance(after, ViewshedResult) else None
     image = np.zeros((*old.shape, 4), dtype=np.uint8)
     shown = after if isinstance(after, ViewshedResult) else before
-    crowns = None if shown.through is None else shown.through.values
-    if crowns is not None:
-        image[(crowns > 0) & (shown.visible.values == 0)] = (*palette.SEEN_THROUGH, 255)
+    image[seen_through(shown)] = (*palette.SEEN_THROUGH, 255)
     image[old == 1 if new is None else (old == 1) & (new == 1)] = (*palette.SEEN, 255)
     entries = [(palette.SEEN, context.say("seen"))]
     if new is not None:
@@ -38,7 +36,7 @@ def sight_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
             (palette.NEWLY_SEEN, context.say("newly_seen")),
             (palette.NEWLY_HIDDEN, context.say("newly_hidden")),
         ]
-    if crowns is not None:
+    if shown.through is not None:
         entries.append((palette.SEEN_THROUGH, _through_text(context)))
     row = viewshed_table(comparison)[0]
     facts = [
@@ -48,6 +46,10 @@ def sight_sheets(context: SheetContext, comparison: Comparison) -> list[Sheet]:
         facts.append(
             f"{context.say('visible_area')}, {context.say('proposed')}: {_area(row['visible_proposed_m2'], language)}"
         )
+    for state in ("existing", "proposed"):
+        if f"through_crowns_{state}_m2" in row:
+            size = _area(row[f"through_crowns_{state}_m2"], language)
+            facts.append(f"{context.say('through_area')}, {context.say(state)}: {size}")
     title = context.settings.title or context.say("viewshed")
     eyes = _eye_text(context, observers_of(before))
     info = sheet_info(context, title, eyes, tuple(facts), sight_method(context))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +36,21 @@ from pipelines.places import eye_place, eyes_within, inside_buildings, study_gri
 from pipelines.points import point_study
 from pipelines.profiles import about, profile_path
 from pipelines.propose import scene_of
-from pipelines.provenance import Step, files_of, forget, is_done, mark_done, step, versions
+from pipelines.provenance import Step, forget, is_done, mark_done, step, versions
 from pipelines.render import chosen_views, photo_input
 from pipelines.sight_sheets import sight_sheets
 from pipelines.site import EXISTING, Site
 from pipelines.studyrun import StudyRun
 from pipelines.tables import write_csv
 from twin.errors import InputError
-from twin.io.atomic import plain, remove, sha256_file, write_json
+from twin.io.atomic import plain, replacing, sha256_file, write_json
 from twin.io.geotiff import write_cog
 from twin.model.raster import Raster
 from twin.model.results import SkyResult, SunlightResult, ViewshedResult
 from twin.model.scene import Scene
 from twin.study.change import proposed_sun
 from twin.study.compare import Comparison, compare, sky_table, sunlight_table, viewshed_table
+from twin.study.picture import Picture
 from twin.study.sky import SkySettings, sky_on_ground
 from twin.study.sunlight import GroundSun
 from twin.study.suns import SunlightSettings, plate_instants, spans_of
@@ -97,7 +98,7 @@ def run_studies(
 
 
 def check_means(run: StudyRun, settings: StudySettings) -> None:
-    """What a study needs on the way must be there at its start: steps that fit, ffmpeg, weather of this place.
+    """What a study needs on the way must be there at its start: files, steps that fit, ffmpeg, weather of this place.
 
     Raises
     ------
@@ -113,6 +114,10 @@ def check_means(run: StudyRun, settings: StudySettings) -> None:
             photo_input(run.site, name, view)
             if view.walk is not None and view.walk.animation == "mp4":
                 find_ffmpeg()
+    for key in ("areas", "public", "windows"):
+        named = getattr(getattr(settings, key, None), "file", None)
+        if named and not run.site.path(named).is_file():
+            raise InputError(f"{run.file}: key '{key}.file': no such file: {run.site.path(named)}")
     key = ""
     try:
         if isinstance(settings, SunlightStudySettings | FacesStudySettings):
@@ -137,44 +142,49 @@ def run_study(run: StudyRun, study_id: str, settings: StudySettings) -> list[Pat
         if is_done(run.site.out, made):
             run.reporter.say(f"study {study_id} / {scenario_id}: up to date")
             continue
-        old = files_of(run.site.out, made.name)
         forget(run.site.out, made.name)
-        title = f"Study {study_id}, {scenario_id}"
-        if isinstance(settings, OWN_FORM):
-            with run.reporter.step(title) as tick:
-                keeper = Keeper(run.site.out / "studies" / ".unfinished", tick)
-                if isinstance(settings, FacesStudySettings):
-                    files = faces_study(run, settings, scene, folder, made, keeper)
-                elif isinstance(settings, ExposureStudySettings):
-                    files = exposure_study(run, settings, scene, folder, made, keeper)
-                elif isinstance(settings, PictureStudySettings):
-                    files = picture_study(run, settings, scene, folder, made, tick)
-                else:
-                    files = point_study(run, settings, scene, folder, made, tick)
-            for stale in (set(old) | _left_over(folder)) - set(files):
-                remove(stale)
-            mark_done(run.site.out, made, files)
-            keeper.drop()
-            continue
-        areas, by_area = read_areas(run, settings, scene.frame), None
-        with run.reporter.step(title) as tick:
-            keeper = Keeper(run.site.out / "studies" / ".unfinished", tick)
-            comparison = solve(run, settings, scene, known, keeper)
-        if isinstance(settings, SunlightStudySettings):
-            for day in sunless_days(comparison):
-                limit = f"{settings.min_altitude_deg:g} degrees"
-                run.reporter.warn(f"{run.file}: {day}: the sun never stands above {limit}, all hours are 0")
-        if areas is not None and isinstance(settings, SunlightStudySettings) and settings.areas is not None:
-            by_area = judge(areas, settings.areas, comparison, known.covers)
-            for name in partly_studied(by_area):
-                run.reporter.warn(f"area {name}: reaches beyond the study, no verdict")
-        with run.reporter.step(f"Plates of {study_id}, {scenario_id}") as tick:
-            files = write_study(run, (study_id, settings), scene, (comparison, by_area), folder, made, tick)
-        for stale in (set(old) | _left_over(folder)) - set(files):
-            remove(stale)
-        mark_done(run.site.out, made, files)
+        keeper = Keeper(run.site.out / "studies" / ".unfinished", Ticker())
+        with replacing(folder) as fresh:
+            files = write_one(run, settings, scene, (fresh, made, keeper), known)
+        mark_done(run.site.out, made, [folder / file.relative_to(fresh) for file in files])
         keeper.drop()
     return folders
+
+
+def write_one(
+    run: StudyRun,
+    settings: StudySettings,
+    scene: Scene,
+    out: tuple[Path, Step, Keeper],
+    known: Known,
+) -> list[Path]:
+    """One study of one scenario, into a folder of its own; gives the files."""
+    folder, made, keeper = out
+    title = f"Study {run.study_id}, {scene.scenario}"
+    if isinstance(settings, OWN_FORM):
+        with run.reporter.step(title) as tick:
+            keeper.tick = tick
+            if isinstance(settings, FacesStudySettings):
+                return faces_study(run, settings, scene, folder, made, keeper)
+            if isinstance(settings, ExposureStudySettings):
+                return exposure_study(run, settings, scene, folder, made, keeper)
+            if isinstance(settings, PictureStudySettings):
+                return picture_study(run, settings, scene, (folder, made, tick), known.pictures)
+            return point_study(run, settings, scene, folder, made, tick)
+    areas, by_area = read_areas(run, settings, scene.frame), None
+    with run.reporter.step(title) as tick:
+        keeper.tick = tick
+        comparison = solve(run, settings, scene, known, keeper)
+    if isinstance(settings, SunlightStudySettings):
+        for day in sunless_days(comparison):
+            limit = f"{settings.min_altitude_deg:g} degrees"
+            run.reporter.warn(f"{run.file}: {day}: the sun never stands above {limit}, all hours are 0")
+    if areas is not None and isinstance(settings, SunlightStudySettings) and settings.areas is not None:
+        by_area = judge(areas, settings.areas, comparison, known.covers)
+        for name in partly_studied(by_area):
+            run.reporter.warn(f"area {name}: reaches beyond the study, no verdict")
+    with run.reporter.step(f"Plates of {run.study_id}, {scene.scenario}") as tick:
+        return write_study(run, settings, scene, (comparison, by_area), folder, made, tick)
 
 
 def sunless_days(comparison: Comparison) -> list[str]:
@@ -183,11 +193,6 @@ def sunless_days(comparison: Comparison) -> list[str]:
     if not isinstance(result, SunlightResult):
         return []
     return [name for name, day in result.method["days"].items() if not float(day["longest_h"]) > 0]
-
-
-def _left_over(folder: Path) -> set[Path]:
-    """All files of a result's folder: what a run that failed has left there goes with the next that does not."""
-    return {path for path in folder.rglob("*") if path.is_file()}
 
 
 def study_step(run: StudyRun, study_id: str, scenario_id: str, settings: StudySettings, scene: Scene) -> Step:
@@ -234,6 +239,7 @@ class Known:
     sun: GroundSun | None = None
     sight: tuple[ViewshedSettings, ViewshedResult] | None = None
     sky: SkyResult | None = None
+    pictures: dict[str, Picture] = field(default_factory=dict)
     covers: Any = None
     """What the study covers in plan, local space."""
 
@@ -295,11 +301,13 @@ def viewshed_settings(run: StudyRun, settings: ViewshedStudySettings, scene: Sce
 
     Of the eyes all over an area, those in buildings of either state are left out; others are warned of.
     """
-    eyes = [eye_place(run, eye) for eye in settings.eyes]
+    eyes = [eye_place(run, eye, f"observer {k + 1}") for k, eye in enumerate(settings.eyes)]
     for number in np.flatnonzero(_built_on(run, scene, eyes)):
-        run.reporter.warn(f"{run.file}: observer {number + 1} stands in a building of {scene.scenario}")
+        run.reporter.warn(
+            f"{run.file}: observer {number + 1} stands in a building, existing or of {scene.scenario}"
+        )
     if settings.within is not None:
-        places = [eye_place(run, eye) for eye in eyes_within(run, settings.within)[0]]
+        places = [eye_place(run, eye, "within") for eye in eyes_within(run, settings.within)[0]]
         free = [place for place, off in zip(places, _built_on(run, scene, places), strict=True) if not off]
         if not free and not eyes:
             raise InputError(f"{run.file}: key 'within': all of {len(places)} eyes stand in buildings")
@@ -330,7 +338,7 @@ def _built_on(run: StudyRun, scene: Scene, eyes: list[tuple[float, float, float]
 
 def write_study(
     run: StudyRun,
-    study: tuple[str, StudySettings],
+    settings: StudySettings,
     scene: Scene,
     found: tuple[Comparison, ByArea | None],
     folder: Path,
@@ -338,7 +346,6 @@ def write_study(
     tick: Ticker,
 ) -> list[Path]:
     """Rasters, tables, plates and manifest of one study and scenario; gives the files."""
-    study_id, settings = study
     comparison, by_area = found
     existing, proposed = run.base.scene.hash, scene.hash
     scenes = {"existing": existing, "proposed": proposed, "difference": f"{proposed} - {existing}"}
@@ -361,7 +368,9 @@ def write_study(
     outlines = {} if by_area is None else dict(by_area.areas.outlines)
     if isinstance(settings, ViewshedStudySettings) and settings.within is not None:
         outlines[word("standpoints", run.site.settings.site.language)] = eyes_within(run, settings.within)[1]
-    context = sheets.SheetContext(run.site, run.base, scene, run.device.label, study_id, settings, outlines)
+    context = sheets.SheetContext(
+        run.site, run.base, scene, run.device.label, run.study_id, settings, outlines
+    )
     plates = folder / "plates"
     with tempfile.TemporaryDirectory() as temporary:
         film = sheets.Frames(frames, Path(temporary))
@@ -373,7 +382,7 @@ def write_study(
         if isinstance(settings, SunlightStudySettings) and settings.animation != "none":
             files.extend(sheets.write_animations(comparison, plates, film, settings.animation))
     manifest = folder / "manifest.json"
-    record = manifest_of(run, study_id, settings, scene, comparison, made, files)
+    record = manifest_of(run, settings, scene, comparison, made, (folder, files))
     if by_area is not None:
         record["areas"] = {
             "rows": plain(by_area.rows),
@@ -468,15 +477,14 @@ def table_rows(comparison: Comparison) -> list[Mapping[str, Any]]:
 
 def manifest_of(
     run: StudyRun,
-    study_id: str,
     settings: StudySettings,
     scene: Scene,
     comparison: Comparison,
     made: Step,
-    files: list[Path],
+    written: tuple[Path, list[Path]],
 ) -> dict[str, Any]:
-    """The record of a study: method, provenance, results and their hashes."""
-    folder = run.site.out / "studies" / study_id / scene.scenario
+    """The record of a study: method, provenance, results and the hashes of the files in its folder."""
+    folder, files = written
     frame = scene.frame
     states = {s: getattr(comparison, s) for s in ("existing", "proposed")}
     plates = []
@@ -493,7 +501,7 @@ def manifest_of(
                 }
             )
     value = {
-        "study": study_id,
+        "study": run.study_id,
         "kind": settings.kind,
         "site": run.site.settings.site.name,
         "synthetic": run.site.settings.site.synthetic,

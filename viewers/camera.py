@@ -12,6 +12,9 @@ from twin.model.scene import Scene
 from twin.study.camera import Camera
 from twin.terrain.sampler import TinSampler
 
+EYE_LIFT_M = 0.02
+"""An eye stands no lower above the ground than this: on the very face it might look through it [m]."""
+
 
 def camera_of(scene: Scene, view: Mapping[str, Any], where: str) -> Camera:
     """The camera of a view.
@@ -43,9 +46,11 @@ def camera_of(scene: Scene, view: Mapping[str, Any], where: str) -> Camera:
             )
         height = ground + float(eye["above_ground_m"])
     elif height < ground:
-        raise InputError(f"{where}: key 'eye.height_m': {height} m lies below the ground ({ground:.2f} m)")
+        raise InputError(
+            f"{where}: key 'eye.height_m': {height:.3f} m lies below the ground ({ground:.3f} m)"
+        )
     return Camera(
-        (float(x), float(y), float(height)),
+        (float(x), float(y), float(np.fmax(height, ground + EYE_LIFT_M))),
         float(view["bearing_true_deg"]),
         float(view["pitch_deg"]),
         float(view["field_of_view_deg"]),

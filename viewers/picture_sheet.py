@@ -26,10 +26,13 @@ TEXT_POINT = 8.0
 CHAR_MM = 1.50
 """Mean width of a letter of that size."""
 
+WIDE_MM = 0.235
+"""Mean width of a bold letter, for each point of its size."""
 SMALL_POINT, SMALL_CHAR_MM = 6.5, 1.24
+ALARM_MM = 78.0
+"""Room for the words that the data are synthetic."""
 PLAN_MM = 62.0
 """Side of the plan of where the eye stands."""
-LEAST_AHEAD_M = 60.0
 
 Labelled = tuple[str, NDArray[np.uint8]]
 
@@ -83,8 +86,10 @@ def write_picture_sheet(stem: Path, pictures: Sequence[Labelled], info: SheetInf
         figure = Figure(figsize=(A3_MM[0] / 25.4, A3_MM[1] / 25.4), facecolor="white")
         FigureCanvasAgg(figure)
         top = A3_MM[1] - MARGIN_MM
-        _put(figure, MARGIN_MM, top, info.title, 14, fontweight="bold")
-        _put(figure, MARGIN_MM, top - 8, f"{info.site} - {info.subtitle}", 9)
+        wide = A3_MM[0] - 2 * MARGIN_MM
+        # The alarm keeps its place whatever the title says.
+        _fitted(figure, (MARGIN_MM, top), info.title, (14, 8), wide - ALARM_MM, fontweight="bold")
+        _fitted(figure, (MARGIN_MM, top - 8), f"{info.site} - {info.subtitle}", (9, 7), wide)
         if info.synthetic:
             alarm = {"fontweight": "bold", "color": "#a50f15", "ha": "right"}
             _put(figure, A3_MM[0] - MARGIN_MM, top, word("synthetic", info.language), 9, **alarm)
@@ -95,7 +100,7 @@ def write_picture_sheet(stem: Path, pictures: Sequence[Labelled], info: SheetInf
         for k, (label, rgb) in enumerate(pictures):
             left = corner[0] + (k % 2) * (room_x + GAP_MM)
             upper = corner[1] - (k // 2) * (room_y + LABEL_MM + GAP_MM)
-            _put(figure, left, upper, label, 9, fontweight="bold")
+            _fitted(figure, (left, upper), label, (9, 6), width, fontweight="bold")
             box = (left, upper - LABEL_MM - height, width, height)
             axes = figure.add_axes(
                 (box[0] / A3_MM[0], box[1] / A3_MM[1], box[2] / A3_MM[0], box[3] / A3_MM[1])
@@ -112,10 +117,10 @@ def write_picture_sheet(stem: Path, pictures: Sequence[Labelled], info: SheetInf
             lower = corner[1] - (room_y + LABEL_MM + GAP_MM) - LABEL_MM
             at, wide = (corner[0] + room_x + GAP_MM, lower), room_x
         below = _facts(figure, at, wide, info)
-        _plan(figure, (at[0], MARGIN_MM + 4.0), plan, info)
+        foot = MARGIN_MM + 5.0
+        _plan(figure, (at[0], foot), plan, info)
         if wide > 2 * PLAN_MM:
-            beside = (at[0] + PLAN_MM + 4.0, MARGIN_MM + PLAN_MM - 25.0)
-            _small_print(figure, beside, wide - PLAN_MM - 4.0, info)
+            _small_print(figure, (at[0] + PLAN_MM + 5.0, foot + PLAN_MM), wide - PLAN_MM - 5.0, info)
         else:
             _small_print(figure, (at[0], below), wide, info)
         return save_figure(figure, stem, info)
@@ -148,7 +153,7 @@ def _plan(figure: Any, at: tuple[float, float], plan: Plan, info: SheetInfo) -> 
 
     eye = np.array(plan.eye)
     turn = np.radians(plan.bearing_grid_deg)
-    ahead = eye + LEAST_AHEAD_M * np.array([np.sin(turn), np.cos(turn)])
+    ahead = eye + (60.0 if plan.proposed else 300.0) * np.array([np.sin(turn), np.cos(turn)])
     corners = [eye[None], ahead[None], *(shapely.get_coordinates(shape) for shape in plan.proposed)]
     points = np.concatenate(corners)
     # A proposal far away would make the plan unreadable: then it shows the surroundings of the eye.
@@ -186,29 +191,35 @@ def _plan(figure: Any, at: tuple[float, float], plan: Plan, info: SheetInfo) -> 
     cone = Wedge(tuple(eye), 8 * half, *ends, facecolor=INK, alpha=0.12, edgecolor="none", zorder=5)
     axes.add_patch(cone)
     axes.plot(*eye, marker="o", markersize=4, color=INK, zorder=6)
-    x, y = at[0] + PLAN_MM + 4.0, at[1] + PLAN_MM
-    _put(figure, x, y, word("where", info.language), 9, fontweight="bold")
-    text = f"{word('scale', info.language)} 1:{scale} {word('at_a3', info.language)}"
-    _put(figure, x, y - 5.5, text, 7.5)
-    _north(figure, (x + 3.0, y - 24.0), info)
-
-
-def _north(figure: Any, at: tuple[float, float], info: SheetInfo) -> None:
-    """An arrow to grid north, and how far true north lies from it."""
-    x, y = at[0] / A3_MM[0], at[1] / A3_MM[1]
-    arrow = {"width": 1.2, "headwidth": 6, "headlength": 6, "color": INK}
-    figure.add_artist(_arrow((x, y), (x, y + 11.0 / A3_MM[1]), arrow))
-    _put(figure, at[0] - 1.4, at[1] - 1.0, "N", 9, fontweight="bold")
     language = info.language
+    text = f"{word('where', language)} - {word('scale', language)} 1:{scale} {word('at_a3', language)}"
+    _put(figure, at[0], at[1] + PLAN_MM + 4.5, text, 7.5, fontweight="bold")
     text = f"{word('grid_north', language)}; {word('true_north', language)} "
     text += f"{number(-info.frame.convergence_deg, 2, language)}°"
-    _put(figure, at[0] + 4.5, at[1] + 6.0, text, 6.5)
+    _put(figure, at[0], at[1] - 1.5, text, 6.0)
+    # The arrow stands in the corner of the plan.
+    x, y = (at[0] + PLAN_MM - 4.5) / A3_MM[0], at[1] + PLAN_MM - 13.0
+    arrow = {"width": 1.2, "headwidth": 6, "headlength": 6, "color": INK}
+    figure.add_artist(_arrow((x, y / A3_MM[1]), (x, (y + 11.0) / A3_MM[1]), arrow))
+    _put(figure, at[0] + PLAN_MM - 4.5, y - 0.5, "N", 9, fontweight="bold", ha="center")
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float], style: dict[str, Any]) -> Any:
     from matplotlib.text import Annotation
 
     return Annotation("", end, xytext=start, xycoords="figure fraction", arrowprops=style)
+
+
+def _fitted(
+    figure: Any, at: tuple[float, float], text: str, sizes: tuple[float, float], room: float, **style: Any
+) -> None:
+    """A line no wider than the room: in smaller letters, between two sizes, then cut short."""
+    most, least = sizes
+    size = min(most, max(least, room / (max(1, len(text)) * WIDE_MM)))
+    letters = int(room / (size * WIDE_MM))
+    if len(text) > letters:
+        text = text[: max(1, letters - 1)].rstrip() + "…"
+    _put(figure, *at, text, size, **style)
 
 
 def _put(figure: Any, x: float, y: float, text: str, size: float, **style: Any) -> None:

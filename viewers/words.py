@@ -49,7 +49,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "ztv": ("Zone de visibilité du projet", "Zone of visibility of the proposal"),
     "exposure": ("Exposition visuelle au projet", "Visual exposure to the proposal"),
     "standpoints": ("zone des points de vue", "area of standpoints"),
-    "through_crowns": ("vu à travers les houppiers ({})", "seen through crowns ({})"),
+    "through_crowns": (
+        "vu à travers les houppiers, 10 % et plus ({})",
+        "seen through crowns, 10 % and more ({})",
+    ),
+    "through_area": ("surface vue à travers les houppiers", "area seen through crowns"),
     "leaf_on": ("en feuilles, {} % par arbre", "in leaf, {} % each"),
     "leaf_off": ("sans feuilles, {} % par arbre", "bare, {} % each"),
     "sweep": ("balayage du relief", "sweep over the height field"),
@@ -64,8 +68,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "red: proposal, hidden part dashed; blue-green: removed",
     ),
     "photo_backdrop": (
-        "photographie de fond ; ce qui est démoli y reste",
-        "photograph as backdrop; what is removed stays in it",
+        "photomontage : ce qui est démoli y reste ; le non modélisé (voitures, mâts) ne cache pas le projet",
+        "photomontage: what is removed stays in it; what is not modelled (cars, poles) hides nothing",
     ),
     "camera": ("Appareil", "Camera"),
     "eye_at": ("œil", "eye"),
@@ -86,9 +90,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "data_dates": ("données : vol du {}", "data: flown on {}"),
     "data_undated": ("données : date du vol non indiquée", "data: day of the flight not given"),
     "roofs_off": (
-        "écart des points aux toits, médiane {} m ; bâtiments en LoD 2.2 : {} %",
-        "points off the roofs, median {} m; buildings at LoD 2.2: {} %",
+        "écart des points aux toits, médiane {} m ; bâtiments en LoD {} : {} %",
+        "points off the roofs, median {} m; buildings at LoD {}: {} %",
     ),
+    "print_at": (
+        "en vraie grandeur : image de {} cm de large, vue à {} cm",
+        "as it would be seen: a picture {} cm wide, {} cm from the eye",
+    ),
+    "in_place": ("il prend la place du démoli : {} %", "it stands in place of what is removed: {} %"),
     "model_accuracy": ("Exactitude du modèle", "Accuracy of the model"),
     "picture_method": (
         "projection centrale ; ombres : rayons vers le centre du soleil ; terre plate ; houppiers opaques",

@@ -147,11 +147,15 @@ def test_pictures_with_what_is_behind_them(site: Path, twin: Twin) -> None:
         assert (np.isnan(depth) == (ids < 0)).all() and np.nanmin(depth) > 5.0
         with Image.open(folder / state / "o-walk.webp") as film:
             assert film.n_frames == 3 and film.width == 160
-    hidden = sum(int(c["pixels"]) for c in changes if c["change"] == "hidden by the proposal")
-    assert hidden == int(row["proposal_pixels"]) > 100
-    assert sum(float(c["solid_angle_msr"]) for c in changes if c["change"] == "hidden by the proposal") == (
-        pytest.approx(float(row["proposal_msr"]), abs=0.01)
-    )
+    behind = [c for c in changes if c["change"] != "opened"]
+    assert sum(int(c["pixels"]) for c in behind) == int(row["proposal_pixels"]) > 100
+    total = sum(float(c["solid_angle_msr"]) for c in behind)
+    assert total == pytest.approx(float(row["proposal_msr"]), abs=0.01)
+    # What the scenario takes away is not said to be hidden.
+    removed = [int(c["pixels"]) for c in behind if c["change"].startswith("removed")]
+    assert sum(removed) == int(row["in_place_of_removed_pixels"])
+    kinds = ("sky", "terrain", "water", "trees", "buildings", "proposals", "other")
+    assert sum(float(row[f"{kind}_percent"]) for kind in kinds) == pytest.approx(100.0, abs=0.01)
     assert int(row["outline_pixels"]) >= int(row["proposal_pixels"])
     assert (folder / "plates" / "o.pdf").stat().st_size > 10_000
     # Nothing is drawn again, the same pictures are made again.
@@ -163,7 +167,46 @@ def test_pictures_with_what_is_behind_them(site: Path, twin: Twin) -> None:
     assert "up to date" in idle.text
 
 
+def test_what_fails_leaves_the_results_as_they_were(site: Path, twin: Twin) -> None:
+    folder, done = pictures(site, twin, VIEW)
+    assert done.code == 0, done.text
+    before = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    off = VIEW.replace("bearing_true_deg = 40.0", "bearing_true_deg = 50.0") + WALK.replace(
+        "732420.0", "732990.0"
+    )
+    _, failed = pictures(site, twin, off)
+    assert failed.code == 3 and "outside the terrain" in failed.err
+    assert {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()} == before
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["plan-2030"]
+
+
+def test_an_eye_on_the_ground_sees_the_plain_to_the_horizon(site: Path, twin: Twin) -> None:
+    text = VIEW.replace("above_ground_m = 20.0", "above_ground_m = 0.0").replace(
+        "pitch_deg = -8.0", "pitch_deg = 0.0"
+    )
+    folder, done = pictures(site, twin, text)
+    assert done.code == 0, done.text
+    ids = np.asarray(Image.open(folder / "existing" / "o-object-ids.tif"))
+    # Below the middle of a level picture there is no sky.
+    assert (ids[140:] >= 0).mean() > 0.97
+
+
+def test_an_eye_indoors_is_warned_of(site: Path, twin: Twin) -> None:
+    base = load(open_site(site)).scene
+    middle = base.frame.to_world(base.buildings[0].geometries[-1].vertices.mean(axis=0)[None, :2])[0]
+    text = (
+        VIEW.replace("732400.0", str(middle[0]))
+        .replace("643850.0", str(middle[1]))
+        .replace("= 20.0", "= 1.6")
+    )
+    _, done = pictures(site, twin, text)
+    assert done.code == 0 and "stands in a building" in done.err
+
+
 BAD_VIEWS = {
+    "a walk without length": (VIEW + WALK.replace("732420.0", "732400.0"), "", "no length"),
+    "too steep": (VIEW.replace("pitch_deg = -8.0", "pitch_deg = -89.95"), "", "pitch_deg"),
+    "no such scenario": (VIEW + 'scenarios = ["nonesuch"]\n', "", "no scenario 'nonesuch'"),
     "two lenses": (VIEW + "hfov_deg = 50\n", "", "one of the two"),
     "a walk off the ground": (
         VIEW + WALK.replace("732420.0, 643850.0", "739000.0, 643850.0"),
@@ -177,7 +220,7 @@ BAD_VIEWS = {
     ),
     "no such view": (VIEW, 'views = ["quai"]\n', "no view 'quai'; there are: o"),
     "no ffmpeg": (VIEW + WALK + 'animation = "mp4"\n', "", "ffmpeg"),
-    "night": (VIEW + "solar_h = 1.0\n", "", "the sun is down"),
+    "night": (VIEW + "solar_h = 1.0\n", "", "view 'o': key 'solar_h': the sun is down"),
 }
 
 

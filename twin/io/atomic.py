@@ -43,6 +43,34 @@ def writing(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Give a new folder beside ``folder`` that takes its place on success; on any failure it goes and nothing changes.
+
+    It lies in the same parent. What a killed run has left of it is removed first.
+    """
+    fresh, old = (folder.with_name(f".{folder.name}{ending}") for ending in (".new", ".old"))
+    try:
+        remove(fresh)
+        if folder.exists():
+            remove(old)
+        elif old.exists():
+            # Killed between the two renames below.
+            old.replace(folder)
+        fresh.mkdir(parents=True)
+        yield fresh
+        if folder.exists():
+            folder.replace(old)
+        fresh.replace(folder)
+        remove(old)
+    except OSError as error:
+        remove(fresh)
+        raise disk_error(folder, error) from error
+    except BaseException:
+        remove(fresh)
+        raise
+
+
 def disk_error(path: Path, error: OSError) -> TwinError:
     """The clear form of a failed write."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -172,8 +172,9 @@ def viewshed_table(comparison: Comparison) -> list[Row]:
     crowns = {}
     for state, result in (("existing", before), ("proposed", after)):
         if isinstance(result, ViewshedResult) and result.through is not None:
-            only = (result.through.values > 0) & (result.visible.values == 0) & both
-            crowns[f"through_crowns_{state}_m2"] = _area(only, cell_m2)
+            crowns_only = (result.through.values > 0) & (result.visible.values == 0) & both
+            crowns[f"hidden_by_crowns_only_{state}_m2"] = _area(crowns_only, cell_m2)
+            crowns[f"through_crowns_{state}_m2"] = _area(crowns_only & seen_through(result), cell_m2)
     return [
         {
             "area_m2": total,
@@ -191,6 +192,18 @@ def viewshed_table(comparison: Comparison) -> list[Row]:
             **crowns,
         }
     ]
+
+
+SEEN_THROUGH = 0.1
+"""Share of sight that comes through the crowns before a cell from which it counts as seen through them."""
+
+
+def seen_through(result: ViewshedResult) -> NDArray[np.bool_]:
+    """Cells (rows, cols) that crowns hide and that are seen through them; none where crowns are opaque."""
+    if result.through is None:
+        return np.zeros(result.visible.values.shape, dtype=bool)
+    found: NDArray[np.bool_] = (result.through.values >= SEEN_THROUGH) & (result.visible.values == 0)
+    return found
 
 
 def sky_table(comparison: Comparison) -> list[Row]:

@@ -15,7 +15,11 @@ from twin.study.camera import Camera
 from twin.study.hanging import faces_of
 from twin.study.occluders import face_table
 from twin.study.picture import BAND, Picture
+from twin.terrain.sampler import TinSampler
 from twin.visibility.caster import Device, make_caster
+
+BELOW_M = 0.01
+"""How deep a point lies that counts as below the ground [m]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,9 @@ class Impact:
     solid_angle
         Of what is seen [sr].
     hides
-        What was seen in the pixels of the proposal before, the largest first.
+        What was seen in the pixels of the proposal before and stays, the largest first.
+    replaces
+        What was seen in them and is removed.
     opens
         What is seen where removed objects stood, the proposal apart.
     """
@@ -54,6 +60,7 @@ class Impact:
     gone: NDArray[np.bool_]
     solid_angle: float
     hides: tuple[Change, ...]
+    replaces: tuple[Change, ...]
     opens: tuple[Change, ...]
 
     def __post_init__(self) -> None:
@@ -96,7 +103,8 @@ def impact_of(before: Picture, after: Picture, whole: NDArray[np.bool_], camera:
         whole,
         gone,
         float(weight[seen].sum()),
-        _changes(before, seen, weight),
+        _changes(before, seen & ~gone, weight),
+        _changes(before, seen & gone, weight),
         _changes(after, gone & ~seen, weight),
     )
 
@@ -119,14 +127,14 @@ def _changes(
     picture: Picture, where: NDArray[np.bool_], weight: NDArray[np.float64] | None
 ) -> tuple[Change, ...]:
     """What a picture shows in some pixels, by kind and object."""
-    codes = np.stack([picture.ids[where], np.where(picture.surfaces[where] == Surface.WATER, 1, 0)])
-    found, inverse = np.unique(codes, axis=1, return_inverse=True)
-    pixels = np.bincount(inverse.ravel(), minlength=found.shape[1])
+    codes = 2 * (picture.ids[where].astype(np.int64) + 1) + (picture.surfaces[where] == Surface.WATER)
+    found, inverse = np.unique(codes, return_inverse=True)
+    pixels = np.bincount(inverse, minlength=len(found))
     each = np.zeros(int(where.sum())) if weight is None else weight[where]
-    angle = np.bincount(inverse.ravel(), each, minlength=found.shape[1])
+    angle = np.bincount(inverse, each, minlength=len(found))
     total: dict[tuple[str, str], list[float]] = {}
-    for k in range(found.shape[1]):
-        number, water = int(found[0, k]), bool(found[1, k])
+    for k, code in enumerate(found.tolist()):
+        number, water = code // 2 - 1, bool(code % 2)
         sums = total.setdefault(_kind(picture, number, water), [0, 0.0])
         sums[0] += int(pixels[k])
         sums[1] += float(angle[k])
@@ -145,7 +153,9 @@ def _kind(picture: Picture, number: int, water: bool) -> tuple[str, str]:
 
 
 def proposal_whole(scene: Scene, camera: Camera, engine: tuple[Device, int]) -> NDArray[np.bool_]:
-    """Pixels (height, width) whose middle would show a proposed object if nothing else stood.
+    """Pixels (height, width) whose middle would show a proposed object if nothing else stood on the ground.
+
+    What of it lies below the ground (bases that are sunk into a slope) does not count.
 
     Parameters
     ----------
@@ -162,15 +172,17 @@ def proposal_whole(scene: Scene, camera: Camera, engine: tuple[Device, int]) -> 
     out = np.zeros(camera.width * camera.height, dtype=bool)
     if not mine.any():
         return out.reshape(camera.height, camera.width)
-    eye = np.array(camera.eye, dtype=np.float64)
+    eye, ground = np.array(camera.eye, dtype=np.float64), TinSampler(scene.terrain.tin)
     caster = make_caster(faces_of(table, mine).triangles(), *engine)
     try:
         for start in range(0, len(out), BAND):
             y, x = np.divmod(np.arange(start, min(len(out), start + BAND)), camera.width)
             rays = camera.directions(table.frame, x + 0.5, y + 0.5)
-            out[start : start + len(rays)] = (
-                caster.first_hit(np.broadcast_to(eye, rays.shape), rays).face >= 0
-            )
+            hits = caster.first_hit(np.broadcast_to(eye, rays.shape), rays)
+            met = np.flatnonzero(hits.face >= 0)
+            points = eye + hits.distance[met, None].astype(np.float64) * rays[met]
+            below = points[:, 2] < ground.heights(points[:, :2]) - BELOW_M
+            out[start + met[~below]] = True
     finally:
         caster.close()
     return out.reshape(camera.height, camera.width)

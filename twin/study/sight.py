@@ -69,17 +69,24 @@ def sees(caster: Caster, a: NDArray[np.float64], b: NDArray[np.float64]) -> NDAr
     -------
     (n,) bool; coinciding points see each other.
     """
-    a, b = (np.ascontiguousarray(p, dtype=np.float64) for p in np.broadcast_arrays(a, b))
-    swap = _comes_first(b, a)[:, None]
-    start, end = np.where(swap, b, a), np.where(swap, a, b)
+    start, end = in_order(a, b)
     line = end - start
     length = np.linalg.norm(line, axis=1)
     apart = length > NEAR_M
-    visible = np.ones(len(a), dtype=bool)
+    visible = np.ones(len(start), dtype=bool)
     if apart.any():
         direction = line[apart] / length[apart, None]
         visible[apart] = ~caster.occluded(start[apart], direction, length[apart])
     return visible
+
+
+def in_order(
+    a: NDArray[np.float64], b: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points a (n, 3) and b (n, 3) or (3,), the one first in each pair that comes first by x, y, z."""
+    a, b = (np.ascontiguousarray(p, dtype=np.float64) for p in np.broadcast_arrays(a, b))
+    swap = _comes_first(b, a)[:, None]
+    return np.where(swap, b, a), np.where(swap, a, b)
 
 
 def _comes_first(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:

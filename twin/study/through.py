@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.study.occluders import FaceTable
+from twin.study.sight import in_order
 from twin.visibility.caster import Device, make_caster
 
 MOST = 16
@@ -38,13 +39,15 @@ class Crowns:
     def between(self, points: NDArray[np.float64], eye: NDArray[np.float64]) -> NDArray[np.int32]:
         """How many trees (n,) the lines from points (n, 3) to an eye (3,) enter, ``MOST`` at most; local space [m].
 
-        A tree is counted once for a line, however often its stem and crown are entered one after the other; one
-        that the line starts in is not.
+        A tree is counted once for a line, however often its stem and crown are entered one after the other. The line
+        runs from the end that ``twin.study.sight.in_order`` names first; a tree that it starts in is not counted.
         """
-        line = eye - points
+        # One way for both directions, as for sight itself: then it is mutual.
+        start, end = in_order(points, eye)
+        line = end - start
         left = np.linalg.norm(line, axis=1)
         ways = line / np.maximum(left, 1e-9)[:, None]
-        start, count = points.copy(), np.zeros(len(points), dtype=np.int32)
+        count = np.zeros(len(points), dtype=np.int32)
         last = np.full(len(points), -1, dtype=np.int64)
         some = np.flatnonzero(left > STEP_M)
         # Faces to be passed: each tree has two to four on a line.

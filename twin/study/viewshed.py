@@ -163,6 +163,8 @@ def viewshed(
     if settings.bare:
         table = faces_of(table, np.array([layer == "terrain" for layer in table.layers]))
     look = _by_sweeps if settings.engine == "heightfield" else _by_rays
+    if not len(targets):
+        look = _nobody
     found = look(table, targets, settings, (device, threads), progress)
     count, least = found.count, found.least
     method = viewshed_method(settings, targets, lift, found.engine)
@@ -226,6 +228,20 @@ def _by_rays(
             through.close()
     engine = f"rays against triangles, {where[0].label}"
     return Counted(count, engine, through=None if through is None else share)
+
+
+def _nobody(
+    table: FaceTable,
+    targets: Receptors,
+    settings: ViewshedSettings,
+    where: tuple[Device, int],
+    progress: Progress | None,
+) -> Counted:
+    """No target lies within reach."""
+    none = np.zeros(0, dtype=np.float32)
+    least = none if settings.engine == "heightfield" else None
+    through = none if settings.crowns is not None else None
+    return Counted(np.zeros(0, dtype=np.int32), "none: no target lies within reach", least, through)
 
 
 class _Through:

@@ -75,3 +75,23 @@ def test_pictures_of_two_sizes_are_refused() -> None:
     before, after, whole = shot((), ())
     with pytest.raises(InputError, match="different sizes"):
         impact_of(before, after, whole[:-1], CAMERA)
+
+
+def test_what_is_replaced_is_not_hidden() -> None:
+    """A tower on the site of a house that goes: it hides the sky above, and stands in place of the house."""
+    house = box("house", (0, 60), (20, 10, 20))
+    before = render(scene_of(flat(2000.0), (house,)), CAMERA, None, PALETTE, ENGINE[0])
+    scene = scene_of(flat(2000.0), (), (box("p/tower", (0, 60), (20, 10, 60)),))
+    after = render(scene, CAMERA, None, PALETTE, ENGINE[0])
+    impact = impact_of(before, after, proposal_whole(scene, CAMERA, ENGINE), CAMERA)
+    assert [change.object for change in impact.replaces] == ["house"] and impact.replaces[0].pixels > 1000
+    assert "house" not in {change.object for change in impact.hides}
+    total = sum(change.pixels for change in (*impact.hides, *impact.replaces))
+    assert total == impact.seen.sum()
+
+
+def test_a_base_below_the_ground_is_not_hidden() -> None:
+    scene = scene_of(flat(2000.0), (), (box("p/tower", (0, 60), (20, 10, 40), base_m=-15.0),))
+    after = render(scene, CAMERA, None, PALETTE, ENGINE[0])
+    whole = proposal_whole(scene, CAMERA, ENGINE)
+    assert (whole & ~after.proposed()).mean() < 1e-4 and after.proposed().mean() > 0.01

@@ -175,3 +175,45 @@ def test_the_best_of_several_observers_looks_through() -> None:
     both = seen(scene, grid, observer=eyes[0], more=eyes[1:], crowns=(0.3, "x"), target_height_m=2.0)
     assert both.through is not None
     assert np.array_equal(both.through.values, np.fmax(*alone), equal_nan=True)
+
+
+@pytest.mark.parametrize("engine", ["heightfield", "triangles"])
+def test_no_target_within_reach(engine: str) -> None:
+    scene = scene_of(flat(200.0), ())
+    grid = Grid.over(scene.frame, scene.terrain.dtm.grid.region, 2.0)
+    mask = np.zeros(grid.shape, dtype=bool)
+    mask[:3, :3] = True
+    asked = ViewshedSettings((100.0, -100.0, 2.0), max_distance_m=10.0, engine=engine)
+    assert np.isnan(viewshed(scene, grid, asked, CPU, mask=mask).visible.values).all()
+
+
+def test_sight_through_crowns_is_mutual() -> None:
+    from twin.study.hanging import faces_of
+    from twin.study.occluders import face_table
+    from twin.study.through import Crowns
+
+    rng = np.random.default_rng(5)
+    trees = tuple(
+        Tree(f"t{k}", flat(200.0).frame, float(x), float(y), 0.0, 9.0, 3.0, 0.5)
+        for k, (x, y) in enumerate(rng.uniform(-40, 40, (60, 2)))
+    )
+    table = face_table(scene_of(flat(200.0), (), trees=trees))
+    crowns = Crowns(faces_of(table, np.array([layer == "trees" for layer in table.layers])), (CPU, 1))
+    a, b = (np.column_stack([rng.uniform(-45, 45, (400, 2)), rng.uniform(0.1, 9, 400)]) for _ in range(2))
+    there = [int(crowns.between(a[k : k + 1], b[k])[0]) for k in range(400)]
+    back = [int(crowns.between(b[k : k + 1], a[k])[0]) for k in range(400)]
+    assert there == back and max(there) >= 4 and min(there) == 0
+    crowns.close()
+
+
+def test_the_season_is_told_apart_by_what_comes_through() -> None:
+    from twin.study.compare import seen_through
+
+    trees = (Tree("t", flat(200.0).frame, 0.0, 0.0, 0.0, 9.0, 3.0, 0.2),)
+    scene = scene_of(flat(200.0), (), trees=trees)
+    grid = Grid.over(scene.frame, scene.terrain.dtm.grid.region, 2.0)
+    size = [
+        int(seen_through(seen(scene, grid, observer=(-50.0, 0.0, 3.0), crowns=(share, "x"))).sum())
+        for share in (0.03, 0.5)
+    ]
+    assert size[0] == 0 and size[1] > 5
