@@ -17,7 +17,7 @@ from pipelines.areas import NamedAreas, named_polygons
 from pipelines.config_views import ExposureStudySettings
 from pipelines.exposure_sheets import write_exposure_sheets
 from pipelines.keeper import Keeper
-from pipelines.places import eye_place, study_grid
+from pipelines.places import eye_place, study_grid, warn_indoors
 from pipelines.provenance import Step, versions
 from pipelines.sheets import SheetContext
 from pipelines.site import EXISTING
@@ -84,6 +84,7 @@ def exposure_study(
         Place(v.name, "named", np.array(eye_place(run, v.eye, f"viewpoints: {v.name}")))
         for v in settings.viewpoints
     ]
+    warn_indoors(run, scene, {f"viewpoint {p.name!r}": tuple(map(float, p.eye)) for p in named})
     wanted = asked_buildings(run, settings, scene)
     answers = {
         state: solved(run, settings, one, wanted[state], (grid, mask), keeper)

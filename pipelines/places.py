@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,15 @@ def inside_buildings(scene: Scene, eyes: NDArray[np.float64]) -> NDArray[np.bool
         if plan is not None:
             inside[near] |= shapely.contains_xy(plan, eyes[near, :2])
     return inside
+
+
+def warn_indoors(run: StudyRun, scene: Scene, named: Mapping[str, Sequence[float]]) -> None:
+    """Say which standpoints, by the keys that name them, lie in a building: they see through its walls."""
+    eyes = np.array(list(named.values()), dtype=np.float64).reshape(-1, 3)
+    for base in {one.scenario: one for one in (run.base.scene, scene)}.values():
+        for number in np.flatnonzero(inside_buildings(base, eyes)):
+            key = list(named)[number]
+            run.reporter.warn(f"{run.file}: {key}: stands in a building of the scene {base.scenario!r}")
 
 
 def region_bounds(region: Region) -> tuple[float, float, float, float]:

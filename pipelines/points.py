@@ -17,7 +17,7 @@ from pipelines.config_views import (
     SkylineStudySettings,
 )
 from pipelines.console import Ticker
-from pipelines.places import eye_place
+from pipelines.places import eye_place, warn_indoors
 from pipelines.provenance import Step, versions
 from pipelines.sheets import (
     Sheet,
@@ -60,6 +60,7 @@ def point_study(
 ) -> list[Path]:
     """Solve and write one study from a standpoint for a scenario; gives the files."""
     context = SheetContext(run.site, run.base, scene, run.device.label, folder.parent.name, settings)
+    warn_indoors(run, scene, _eyes_of(run, settings))
     states = {"existing": run.base.scene} | ({} if scene.scenario == EXISTING else {"proposed": scene})
     if isinstance(settings, ProtectedViewStudySettings):
         files, table, method = _protected(run, settings, context, states, (folder, made, tick))
@@ -83,6 +84,16 @@ def point_study(
     }
     write_json(folder / "manifest.json", plain(record))
     return [*files, folder / "manifest.json"]
+
+
+def _eyes_of(run: StudyRun, settings: PointStudySettings) -> dict[str, tuple[float, float, float]]:
+    """The standpoints of a study, by their keys."""
+    if isinstance(settings, SightlineStudySettings):
+        return {
+            f"line {line.name!r}": eye_place(run, line.eye, f"lines: {line.name}: eye")
+            for line in settings.lines
+        }
+    return {"key 'observer'": eye_place(run, settings.observer)}
 
 
 def _common(settings: PointStudySettings) -> dict[str, Any]:

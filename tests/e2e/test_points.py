@@ -152,3 +152,11 @@ def test_squares_that_cannot_be_used(site: Path, twin: Twin, name: str) -> None:
     assert old in SQUARE
     ended = asked(site, twin, SQUARE.replace(old, new))
     assert ended.code == 3 and said in ended.err, ended.text
+
+
+@pytest.mark.parametrize("text", [VIEW, LINES, SKY], ids=["protected view", "sightline", "skyline"])
+def test_a_standpoint_indoors_is_warned_of(site: Path, twin: Twin, text: str) -> None:
+    indoors = text.replace("east = 732430.0, north = 643830.0", "east = 732441.0, north = 643901.0")
+    assert indoors != text
+    done = asked(site, twin, indoors)
+    assert done.code == 0 and "stands in a building of the scene 'existing'" in done.err, done.text
