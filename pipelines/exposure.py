@@ -18,13 +18,13 @@ from pipelines.config_views import ExposureStudySettings
 from pipelines.exposure_sheets import write_exposure_sheets
 from pipelines.keeper import Keeper
 from pipelines.places import eye_place, study_grid, warn_indoors
-from pipelines.provenance import Step, versions
+from pipelines.provenance import Step
 from pipelines.sheets import SheetContext
 from pipelines.site import EXISTING
-from pipelines.studyrun import StudyRun
+from pipelines.studyrun import StudyRun, record_of
 from pipelines.tables import write_csv
 from twin.errors import InputError
-from twin.io.atomic import plain, sha256_file, write_json
+from twin.io.atomic import write_json
 from twin.io.geotiff import write_cog
 from twin.io.vector import VectorFeature, write_gpkg
 from twin.model.raster import Grid, Raster
@@ -120,29 +120,21 @@ def exposure_study(
     )
     seen = {state: (answer.targets, answer.products) for state, answer in answers.items()}
     files += write_exposure_sheets(context, seen, rows, folder, run, keeper.tick)
-    record = record_of(run, settings, answers, public, (tables["table.csv"], rows), made)
-    record["files"] = {f.relative_to(folder).as_posix(): sha256_file(f) for f in sorted(files)}
-    write_json(folder / "manifest.json", plain(record))
+    about = about_of(settings, answers, public, (tables["table.csv"], rows))
+    scenes = {state: answer.scene for state, answer in answers.items()}
+    record = record_of(run, settings, scenes, made, about, (folder, files))
+    write_json(folder / "manifest.json", record)
     return [*files, folder / "manifest.json"]
 
 
-def record_of(
-    run: StudyRun,
+def about_of(
     settings: ExposureStudySettings,
     answers: Mapping[str, Answer],
     public: NamedAreas | None,
     tables: tuple[list[dict[str, Any]], list[dict[str, Any]]],
-    made: Step,
 ) -> dict[str, Any]:
-    """The manifest but for its files."""
-    scenes = {state: answer.scene for state, answer in answers.items()}
+    """What the manifest says of the method, and the tables."""
     return {
-        "kind": settings.kind,
-        "site": run.site.settings.site.name,
-        "synthetic": run.site.settings.site.synthetic,
-        "scenario": scenes.get("proposed", scenes["existing"]).scenario,
-        "scene_hash": {state: scene.hash for state, scene in scenes.items()},
-        "settings": settings.model_dump(mode="json"),
         "method": {
             state: {name: dict(result.method) for name, result in answer.products.items()}
             for state, answer in answers.items()
@@ -154,7 +146,6 @@ def record_of(
         "flat earth",
         "table": tables[0],
         "viewpoints": tables[1],
-        "provenance": {"step": made.key, "inputs": plain(made.record)["inputs"], "versions": versions()},
     }
 
 

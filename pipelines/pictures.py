@@ -17,7 +17,7 @@ from pipelines.config_base import places_along
 from pipelines.config_views import PictureStudySettings, ViewSettings, WalkSettings
 from pipelines.console import Ticker
 from pipelines.picture_sheets import data_dates, model_accuracy, write_view_sheet
-from pipelines.provenance import Step, versions
+from pipelines.provenance import Step
 from pipelines.render import (
     View,
     chosen_views,
@@ -30,10 +30,10 @@ from pipelines.render import (
 )
 from pipelines.sheets import SheetContext, base_map
 from pipelines.site import EXISTING, Site
-from pipelines.studyrun import StudyRun
+from pipelines.studyrun import StudyRun, record_of
 from pipelines.tables import write_csv
 from twin.errors import InputError
-from twin.io.atomic import plain, sha256_file, write_json, writing
+from twin.io.atomic import plain, write_json, writing
 from twin.model.scene import Scene
 from twin.study.camera import Camera
 from twin.study.exposure import FRAME_SR
@@ -120,23 +120,16 @@ def picture_study(
     cameras = {shot.view.name: camera_record(run, shot.view) for shot in shots}
     write_json(folder / "cameras.json", plain(cameras))
     files.append(folder / "cameras.json")
-    record = {
-        "kind": settings.kind,
-        "site": run.site.settings.site.name,
-        "synthetic": run.site.settings.site.synthetic,
-        "scenario": scene.scenario,
-        "scene_hash": {state: one.hash for state, one in states.items()},
-        "settings": settings.model_dump(mode="json"),
+    about = {
         "views": views_input(run.site, settings),
         "cameras": cameras,
         "method": dict(shots[0].pictures["existing"].method) | {"device": run.device.label},
         "data_dates": data_dates(run.site),
         "accuracy": {shot.view.name: model_accuracy(base, shot.view.settings.lod) for shot in shots},
         "table": rows,
-        "files": {f.relative_to(folder).as_posix(): sha256_file(f) for f in sorted(files)},
-        "provenance": {"step": made.key, "inputs": plain(made.record)["inputs"], "versions": versions()},
     }
-    write_json(folder / "manifest.json", plain(record))
+    record = record_of(run, settings, states, made, about, (folder, files))
+    write_json(folder / "manifest.json", record)
     return [*files, folder / "manifest.json"]
 
 

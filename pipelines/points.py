@@ -18,7 +18,7 @@ from pipelines.config_views import (
 )
 from pipelines.console import Ticker
 from pipelines.places import eye_place, warn_indoors
-from pipelines.provenance import Step, versions
+from pipelines.provenance import Step
 from pipelines.sheets import (
     Sheet,
     SheetContext,
@@ -30,10 +30,10 @@ from pipelines.sheets import (
     trees_text,
 )
 from pipelines.site import EXISTING
-from pipelines.studyrun import StudyRun
+from pipelines.studyrun import StudyRun, record_of
 from pipelines.tables import write_csv
 from twin.errors import InputError
-from twin.io.atomic import plain, sha256_file, write_json
+from twin.io.atomic import write_json
 from twin.io.geotiff import write_cog
 from twin.io.vector import VectorFeature, write_gpkg
 from twin.model.raster import Grid, Raster
@@ -70,19 +70,9 @@ def point_study(
         files, table, method = _skylines(run, settings, context, states, folder)
     write_csv(folder / "table.csv", list(table))
     files.append(folder / "table.csv")
-    record = {
-        "kind": settings.kind,
-        "site": run.site.settings.site.name,
-        "synthetic": run.site.settings.site.synthetic,
-        "scenario": scene.scenario,
-        "scene_hash": {state: one.hash for state, one in states.items()},
-        "settings": settings.model_dump(mode="json"),
-        "method": method | _common(settings) | {"device": run.device.label},
-        "table": table,
-        "files": {f.relative_to(folder).as_posix(): sha256_file(f) for f in sorted(files)},
-        "provenance": {"step": made.key, "inputs": plain(made.record)["inputs"], "versions": versions()},
-    }
-    write_json(folder / "manifest.json", plain(record))
+    about = {"method": method | _common(settings) | {"device": run.device.label}, "table": table}
+    record = record_of(run, settings, states, made, about, (folder, files))
+    write_json(folder / "manifest.json", record)
     return [*files, folder / "manifest.json"]
 
 
