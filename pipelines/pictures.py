@@ -33,7 +33,9 @@ from pipelines.site import EXISTING, Site
 from pipelines.studyrun import StudyRun, record_of
 from pipelines.tables import write_csv
 from twin.errors import InputError
+from twin.frame import Frame
 from twin.io.atomic import plain, write_json, writing
+from twin.io.vector import VectorFeature, write_gpkg
 from twin.model.scene import Scene
 from twin.study.camera import Camera
 from twin.study.exposure import FRAME_SR
@@ -119,7 +121,7 @@ def picture_study(
             files.append(folder / name)
     cameras = {shot.view.name: camera_record(run, shot.view) for shot in shots}
     write_json(folder / "cameras.json", plain(cameras))
-    files.append(folder / "cameras.json")
+    files += [folder / "cameras.json", write_cameras(folder / "cameras.gpkg", shots, cameras, base.frame)]
     about = {
         "views": views_input(run.site, settings),
         "cameras": cameras,
@@ -319,6 +321,25 @@ def _stills(run: StudyRun, scene: Scene, shot: Shot, folder: Path) -> list[Path]
 
 def _drawn(shot: Shot, impact: Impact) -> NDArray[np.uint8]:
     return draw_change(shot.shown("existing"), impact.seen, impact.whole, impact.gone)
+
+
+CONE_M = 200.0
+"""How far the area that a camera looks over is drawn [m]."""
+
+
+def write_cameras(path: Path, shots: list[Shot], records: Mapping[str, Any], frame: Frame) -> Path:
+    """The cameras as points with all that is known of them, and where they look, as areas."""
+    points, cones = [], []
+    for shot in shots:
+        camera, name = shot.view.camera, shot.view.name
+        known = {k: v for k, v in records[name].items() if isinstance(v, int | float | str)}
+        points.append(VectorFeature(name, shapely.Point(*camera.eye[:2]), known))
+        turns = np.linspace(-camera.hfov_deg / 2, camera.hfov_deg / 2, 33)
+        ways = np.radians(frame.azimuth_grid(camera.bearing_true_deg) + turns)
+        rim = np.array(camera.eye[:2]) + CONE_M * np.column_stack([np.sin(ways), np.cos(ways)])
+        cones.append(VectorFeature(name, shapely.Polygon([camera.eye[:2], *rim]), {"view": name}))
+    write_gpkg(path, {"cameras": points, "views": cones}, frame)
+    return path
 
 
 def _labelled(context: SheetContext, shot: Shot) -> list[Labelled]:

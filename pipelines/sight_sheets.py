@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 
 from pipelines.config_views import ViewshedStudySettings
 from pipelines.sheets import Sheet, SheetContext, curvature_text, eye_text, sheet_info, trees_text
 from pipelines.site import EXISTING
+from twin.frame import Frame
+from twin.io.vector import VectorFeature, write_gpkg
 from twin.model.results import ViewshedResult
 from twin.study.compare import Comparison, seen_through, viewshed_table
 from viewers import palette
@@ -101,7 +105,24 @@ def _through_text(context: SheetContext) -> str:
 
 def observers_of(result: Any) -> int:
     """How many observers a viewshed has."""
-    return len(result.method.get("observers", (None,)))
+    return len(_observers(result))
+
+
+def _observers(result: Any) -> list[dict[str, float]]:
+    found = result.method
+    return list(found["observers"]) if "observers" in found else [found["observer"]]
+
+
+def write_observers(path: Path, comparison: Comparison, frame: Frame) -> Path:
+    """The observers of a viewshed as points, with the height of each eye."""
+    eyes = _observers(comparison.existing)
+    local = frame.to_local(np.array([[eye["east"], eye["north"]] for eye in eyes]))
+    points = [
+        VectorFeature(str(k + 1), shapely.Point(*place), dict(eye))
+        for k, (place, eye) in enumerate(zip(local, eyes, strict=True))
+    ]
+    write_gpkg(path, {"observers": points}, frame)
+    return path
 
 
 def _eye_text(context: SheetContext, count: int) -> str:

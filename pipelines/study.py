@@ -38,7 +38,7 @@ from pipelines.profiles import about, profile_path
 from pipelines.propose import scene_of
 from pipelines.provenance import Step, forget, is_done, mark_done, step, versions
 from pipelines.render import chosen_views, photo_input
-from pipelines.sight_sheets import sight_sheets
+from pipelines.sight_sheets import sight_sheets, write_observers
 from pipelines.site import EXISTING, Site
 from pipelines.studyrun import StudyRun
 from pipelines.tables import write_csv
@@ -375,6 +375,7 @@ def write_study(
     with tempfile.TemporaryDirectory() as temporary:
         film = sheets.Frames(frames, Path(temporary))
         if isinstance(settings, ViewshedStudySettings):
+            files.append(write_observers(folder / "observers.gpkg", comparison, scene.frame))
             seen = sight_sheets(context, comparison)
             files.extend(sheets.draw_sheets(context, seen, plates, tick, run.threads, film))
         else:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
 import numpy as np
+import pytest
+import rasterio
 from scipy.ndimage import zoom
 
 from twin.visibility.occluders import HeightField
@@ -43,6 +50,52 @@ def test_an_observer_of_a_valley(benchmark) -> None:
     rate = field.heights.size / benchmark.stats.stats.median / 1e6
     print(f"{rate:.0f} million cells/s, Jaccard {jaccard:.4f} against brute force")
     assert jaccard >= 0.99
+
+
+def test_beside_gdal_viewshed(tmp_path: Path) -> None:
+    """The same observer by GDAL's program, reading and writing in: times in turn, and what each sees of the truth."""
+    program = shutil.which("gdal_viewshed")
+    if program is None:
+        pytest.skip("a peer: `apt install gdal-bin`")
+    field = valley()
+    row = col = 2800
+    eye = (1400.0, -1400.0, float(field.heights[row, col]) + 30.0)
+    with rasterio.open(
+        tmp_path / "z.tif", "w", driver="GTiff", width=SIDE, height=SIDE, count=1, dtype="float32",
+        crs="EPSG:3812", transform=rasterio.transform.from_origin(-0.25, 0.25, 0.5, 0.5),
+    ) as target:  # fmt: skip
+        target.write(field.heights.astype(np.float32), 1)
+    call = [program, "-q", "-ox", "1400", "-oy", "-1400", "-oz", "30", "-tz", "0", "-cc", "0"]
+    call += ["-md", "0", str(tmp_path / "z.tif"), str(tmp_path / "seen.tif")]
+    sweep = SightSweep(field, threads=2)
+    sweep.sees(eye)
+    theirs, ours = [], []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run(call, check=True, capture_output=True)
+        theirs.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        seen = sweep.sees(eye) == 1
+        ours.append(time.perf_counter() - start)
+    with rasterio.open(tmp_path / "seen.tif") as source:
+        other = source.read(1) > 0
+    assert other.shape == seen.shape
+    x, y = field.centres()
+    rng = np.random.default_rng(1)
+    either = np.flatnonzero(seen | other)
+    some = np.concatenate([rng.choice(either, SOME // 2), rng.choice(field.heights.size, SOME // 2)])
+    rows, cols = np.divmod(some, SIDE)
+    points = np.column_stack([x[cols], y[rows], field.heights[rows, cols]])
+    truth = line_of_sight(field, points, np.array(eye))
+
+    def jaccard(found: np.ndarray) -> float:
+        return float((found[rows, cols] & truth).sum() / (found[rows, cols] | truth).sum())
+
+    print(
+        f"gdal_viewshed {np.median(theirs):.2f} s with its files, Jaccard {jaccard(other):.3f}; ours "
+        f"{np.median(ours):.2f} s, {jaccard(seen):.4f}: {np.median(theirs) / np.median(ours):.1f} times as fast"
+    )
+    assert jaccard(seen) > jaccard(other)
 
 
 def test_targets_of_a_zone_of_visibility(benchmark) -> None:

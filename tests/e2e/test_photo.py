@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyogrio
 import pytest
+import shapely
 from PIL import Image
 
 from pipelines.build import load
@@ -136,6 +138,12 @@ def test_pictures_with_what_is_behind_them(site: Path, twin: Twin) -> None:
     assert camera["lens_on_36mm_mm"] == pytest.approx(24.0) and camera["above_ground_m"] == pytest.approx(
         20.0
     )
+    place = pyogrio.read_dataframe(folder / "cameras.gpkg", layer="cameras")
+    assert place.geometry[0].x == pytest.approx(732400.0) and place.geometry[0].y == pytest.approx(643850.0)
+    assert place.bearing_true_deg[0] == 40.0 and place.height_m[0] == pytest.approx(camera["height_m"])
+    (cone,) = pyogrio.read_dataframe(folder / "cameras.gpkg", layer="views").geometry
+    ahead = np.radians(camera["bearing_grid_deg"])
+    assert cone.contains(shapely.Point(732400.0 + 90 * np.sin(ahead), 643850.0 + 90 * np.cos(ahead)))
     with (folder / "table.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     with (folder / "changes.csv").open(encoding="utf-8", newline="") as file:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 
@@ -128,6 +129,8 @@ def test_a_viewshed_from_all_over_a_square(site: Path, twin: Twin) -> None:
     )
     assert (through[visible == 1] == 1).all() and (through[visible == 0] < 1).all()
     assert np.nanmax(count) <= len(eyes)
+    places = pyogrio.read_dataframe(folder / "observers.gpkg")
+    assert len(places) == len(eyes) and places.geometry[3].x == pytest.approx(eyes[3]["east"])
     (row,) = rows_of(folder / "table.csv")
     assert float(row["through_crowns_existing_m2"]) <= 16.0 * ((through > 0) & (visible == 0)).sum()
     assert {p.stem for p in (folder / "plates").glob("*.png")} == {"viewshed", "seen-by"}

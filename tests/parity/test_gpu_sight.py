@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.parity.test_sight_sweep import EYES, town
+from tests.parity.test_sight_sweep import EYES, JACCARD, brute_force, town
 from tests.study_worlds import FRAME, box, flat, scene_of
 from twin.errors import MissingDependencyError
 from twin.model.raster import Grid
@@ -51,6 +51,20 @@ def test_it_reads_the_horizons_of_numba(name: str, cells: tuple[float, float], g
     eye = (field.x0 + col * field.dx, field.y0 - row * field.dy, near + above)
     check_same(field, gpu_device, eye)
     check_same(field, gpu_device, eye, 60.0, bend=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["on the ground", "on a mast", "between cells", "beside the field", "very high"]
+)
+def test_it_sees_what_every_crossing_leaves(name: str, gpu_device: Device) -> None:
+    field = town(0.5, 0.8)
+    col, row, above = EYES[name]
+    near = field.heights[int(np.clip(row, 0, 159)), int(np.clip(col, 0, 219))]
+    eye = (field.x0 + col * field.dx, field.y0 - row * field.dy, float(near + above))
+    sweep = GpuSight(field, None, gpu_device)
+    ours, truth = sweep.sees(eye, 1.6) == 1, brute_force(field, eye, 1.6)
+    sweep.close()
+    assert truth.sum() > 500 and (ours & truth).sum() / (ours | truth).sum() >= JACCARD
 
 
 def holed() -> HeightField:
