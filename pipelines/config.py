@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pipelines.config_base import AreaSettings, Finite, Identifier, Ring, Settings
+from pipelines.config_base import AreaSettings, Finite, FoliageSettings, Identifier, Ring, Settings
 from pipelines.config_faces import LimitSettings, SunRuleSettings, VscRuleSettings, WindowsSettings
 from pipelines.config_views import (
     ExposureStudySettings,
@@ -168,15 +168,6 @@ class PeriodSettings(Settings):
         if self.last < self.first:
             raise ValueError(f"it ends on {self.last}, before it begins on {self.first}")
         return self
-
-
-class FoliageSettings(Settings):
-    """[foliage] of a sunlight study: what crowns let through (UMEP's values for deciduous trees)"""
-
-    leaf_on: float = Field(0.03, ge=0, le=1, description="share of the direct sun through a crown in leaf")
-    leaf_off: float = Field(0.5, ge=0, le=1, description="share through a bare crown")
-    first: int = Field(100, ge=1, le=366, description="first day of the year in leaf")
-    last: int = Field(300, ge=1, le=366, description="last day of the year in leaf")
 
 
 class AreasSettings(Settings):

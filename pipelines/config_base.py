@@ -20,6 +20,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_strip_whitespace=True)
 
 
+class FoliageSettings(Settings):
+    """[foliage] of a sunlight study: what crowns let through (UMEP's values for deciduous trees)"""
+
+    leaf_on: float = Field(0.03, ge=0, le=1, description="share of the direct sun through a crown in leaf")
+    leaf_off: float = Field(0.5, ge=0, le=1, description="share through a bare crown")
+    first: int = Field(100, ge=1, le=366, description="first day of the year in leaf")
+    last: int = Field(300, ge=1, le=366, description="last day of the year in leaf")
+
+
 class AreaSettings(Settings):
     """An area in plan."""
 

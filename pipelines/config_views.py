@@ -14,6 +14,7 @@ from pipelines.config_base import (
     AreaSettings,
     EyeSettings,
     Finite,
+    FoliageSettings,
     Identifier,
     LineOfPlaces,
     Settings,
@@ -111,7 +112,8 @@ class ViewshedStudySettings(Settings):
         """Share of sight that a crown lets through, and the season; UMEP's values for the sun where none is given."""
         if self.season is None:
             return None
-        known = {"leaf_on": 0.03, "leaf_off": 0.5}[self.season]
+        crowns = FoliageSettings()
+        known = crowns.leaf_on if self.season == "leaf_on" else crowns.leaf_off
         return (known if self.through_crown is None else self.through_crown), self.season
 
     @property

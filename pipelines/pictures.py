@@ -41,9 +41,9 @@ from twin.study.camera import Camera
 from twin.study.exposure import FRAME_SR
 from twin.study.impact import Impact, impact_of, kinds_of, proposal_whole
 from twin.study.picture import Picture, Studio
+from twin.study.sight import EYE_LIFT_M
 from twin.terrain.sampler import TinSampler
 from viewers.animation import write_animation
-from viewers.camera import EYE_LIFT_M
 from viewers.outline import draw_change
 from viewers.picture_sheet import Labelled
 from viewers.still import write_still

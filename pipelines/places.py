@@ -18,8 +18,8 @@ from twin.errors import InputError
 from twin.model.raster import Grid
 from twin.model.scene import Scene
 from twin.region import Region
+from twin.study.sight import EYE_LIFT_M
 from twin.terrain.sampler import TinSampler
-from viewers.camera import EYE_LIFT_M
 
 
 def study_grid(

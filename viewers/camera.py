@@ -10,10 +10,8 @@ import numpy as np
 from twin.errors import InputError
 from twin.model.scene import Scene
 from twin.study.camera import Camera
+from twin.study.sight import EYE_LIFT_M
 from twin.terrain.sampler import TinSampler
-
-EYE_LIFT_M = 0.02
-"""An eye stands no lower above the ground than this: on the very face it might look through it [m]."""
 
 
 def camera_of(scene: Scene, view: Mapping[str, Any], where: str) -> Camera:

@@ -280,24 +280,26 @@ def _by_sweeps(
     sweeps: dict[int, tuple[SightSweep, tuple[slice, slice]]] = {}
     # Building by building: one field is kept at a time.
     order = np.argsort(targets.of, kind="stable")
-    for step in tick.steps("targets", len(targets), len(ground), seen.state):
-        k = int(order[step])
-        own = int(targets.of[k])
-        if own not in sweeps:
-            others = np.array([name != targets.ids[own] for name in table.ids])
-            field_, whole = scene_field(faces_of(table, others), ground.grid)
-            window = window_of(ground.grid, whole)
-            feet = np.full(whole.shape, np.nan)
-            feet[window] = ground.raster((ground.z - height).astype(np.float32)).values
-            for old, _ in sweeps.values():
-                old.close()
-            sweeps = {own: (make_sight(field_, feet, where[0], bend=bend, threads=where[1]), window)}
-        sweep, window = sweeps[own]
-        x, y, z = (float(v) for v in targets.points[k])
-        least = sweep.lowest_seen((x, y, z), settings.max_distance_m)[window].ravel()[ground.index]
-        seen.add(targets, k, eyes, np.flatnonzero((least <= height) & _faces(targets, k, eyes, settings)))
-    for sweep, _ in sweeps.values():
-        sweep.close()
+    try:
+        for step in tick.steps("targets", len(targets), len(ground), seen.state):
+            k = int(order[step])
+            own = int(targets.of[k])
+            if own not in sweeps:
+                others = np.array([name != targets.ids[own] for name in table.ids])
+                field_, whole = scene_field(faces_of(table, others), ground.grid)
+                window = window_of(ground.grid, whole)
+                feet = np.full(whole.shape, np.nan)
+                feet[window] = ground.raster((ground.z - height).astype(np.float32)).values
+                for old, _ in sweeps.values():
+                    old.close()
+                sweeps = {own: (make_sight(field_, feet, where[0], bend=bend, threads=where[1]), window)}
+            sweep, window = sweeps[own]
+            x, y, z = (float(v) for v in targets.points[k])
+            least = sweep.lowest_seen((x, y, z), settings.max_distance_m)[window].ravel()[ground.index]
+            seen.add(targets, k, eyes, np.flatnonzero((least <= height) & _faces(targets, k, eyes, settings)))
+    finally:
+        for sweep, _ in sweeps.values():
+            sweep.close()
     return seen
 
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from twin.earth import EARTH_RADIUS_M
 from twin.visibility.caster import Caster
 
+EYE_LIFT_M = 0.02
+"""An eye stands no lower above the ground than this: on the very face it might look through it [m]."""
 NEAR_M = 0.01
 """Points nearer to each other than this always see each other [m]: the engine's tolerance at both ends."""
 
