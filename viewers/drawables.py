@@ -15,8 +15,9 @@ from twin.model.scene import Layer, Scene
 from twin.model.surface import Surface
 from twin.region import Region
 from twin.study.occluders import FaceTable, face_table
+from twin.study.pixels import SUN, display
 from twin.study.receptors import ground_receptors, surface_lift
-from twin.study.shade import AROUND, SKY, SUN, display, face_colours
+from twin.study.shade import AROUND, SKY, face_colours
 from twin.sun.position import sun_direction_local
 from twin.terrain.sampler import rasterise
 from twin.visibility.caster import Caster, Device, make_caster
@@ -251,7 +252,7 @@ def _shaded(
     """sRGB (m, 3) of faces: sun where lit, sky by the share of it above the face, and what comes from around."""
     slope = np.where(lit, np.maximum(normals @ towards, 0.0), 0.0).astype(np.float32)[:, None]
     open_ = (0.5 + 0.5 * normals[:, 2]).astype(np.float32)[:, None]
-    light = albedo * (slope * SUN + open_ * SKY + AROUND)
+    light = albedo * (slope * SUN.astype(np.float32) + open_ * SKY + AROUND)
     return display(light[:, None, :])[:, 0, :]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -262,3 +263,24 @@ def test_lengths_are_held_to(device: Device) -> None:
             assert (blocked[met] == expected).all()
         short = caster.first_hit(down.origins, -UP, np.where(met, hits.distance - 0.003, 0.0))
     assert (short.face == -1).all() and np.isinf(short.distance).all()
+
+
+def test_threads_that_ask_one_caster_have_their_own_answers(device: Device) -> None:
+    """Endless rays and such as end, many and few, asked side by side."""
+    triangles = named_world("courtyard", "as made")
+    asked = [kind(triangles, 40 + 300 * k, seed=k) for k in range(6) for kind in (sun_rays, view_rays)]
+
+    with casting(triangles, device) as caster:
+
+        def answers(rays: Asked) -> list[np.ndarray]:
+            endless = caster.occluded(rays.origins, rays.directions)
+            one_way = caster.occluded(rays.origins, rays.directions[0])
+            hits = rays.first_hit(caster)
+            return [endless, one_way, rays.occluded(caster), hits.distance, hits.face]
+
+        alone = [answers(rays) for rays in asked]
+        with ThreadPoolExecutor(4) as pool:
+            beside = list(pool.map(answers, asked))
+    for one, other in zip(alone, beside, strict=True):
+        for expected, found in zip(one, other, strict=True):
+            np.testing.assert_array_equal(found, expected)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from twin.errors import InputError
 from twin.frame import Frame
+from twin.jit import njit
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,9 @@ class Camera:
     def directions(self, frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Unit directions (n, 3) of picture points: x right and y down from the top left corner [pixel]."""
         reach = np.tan(np.radians(self.hfov_deg) / 2) / (self.width / 2)
-        right, up, forward = self.axes(frame)
-        u, v = (x - self.width / 2) * reach, (self.height / 2 - y) * reach
-        rays = forward + u[:, None] * right + v[:, None] * up
-        unit: NDArray[np.float64] = rays / np.linalg.norm(rays, axis=1, keepdims=True)
+        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        unit = np.empty((len(x), 3))
+        _central(((x - self.width / 2) * reach, (self.height / 2 - y) * reach), self.axes(frame), unit)
         return unit
 
     def project(self, frame: Frame, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -83,6 +83,18 @@ class Camera:
             out = np.column_stack([self.width / 2 + u / depth / reach, self.height / 2 - v / depth / reach])
         out[depth <= 0] = np.nan
         return out
+
+
+@njit
+def _central(
+    at: tuple[NDArray[np.float64], NDArray[np.float64]], axes: NDArray[np.float64], out: NDArray[np.float64]
+) -> None:
+    """Unit rays (n, 3) through points of the plane at distance 1 before an eye."""
+    u, v = at
+    for i in range(len(u)):
+        length = np.sqrt(1.0 + u[i] * u[i] + v[i] * v[i])
+        for k in range(3):
+            out[i, k] = (axes[2, k] + u[i] * axes[0, k] + v[i] * axes[1, k]) / length
 
 
 def picture_axes(frame: Frame, bearing_true_deg: float, pitch_deg: float) -> NDArray[np.float64]:

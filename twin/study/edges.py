@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.jit import njit
+
 SPREAD = 1.7
 """Side of the square around a pixel's centre that its samples are spread over [pixel]: more than one, so that
 a line keeps its strength while it wanders from one pixel to the next."""
@@ -15,8 +17,9 @@ SUBPIXELS = 0.5 + SPREAD * (
 )
 """Eight points (8, 2) around a pixel's centre, no two in a row or column (eight rooks) [pixel]."""
 
-WEIGHTS = np.exp(-((np.hypot(*(SUBPIXELS - 0.5).T) / 0.62) ** 2))
-"""Weights (8,) of their colours: the centre counts most."""
+_NEARNESS = np.exp(-((np.hypot(*(SUBPIXELS - 0.5).T) / 0.62) ** 2))
+WEIGHTS = _NEARNESS / _NEARNESS.sum()
+"""Weights (8,) of their colours, 1 in all: the centre counts most."""
 
 CREASE_COS = 0.94
 """Faces that meet at a larger angle than this cosine's (20 degrees) make a crease."""
@@ -34,41 +37,62 @@ LINE_FADE_M = 450.0
 """Distance at which lines have half their strength [m]."""
 
 
-def _either_side(rows: NDArray[np.bool_], cols: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Both neighbours of each differing pair: (h - 1, w) and (h, w - 1) to (h, w)."""
-    out = np.zeros((cols.shape[0], rows.shape[1]), dtype=bool)
-    out[:-1] |= rows
-    out[1:] |= rows
-    out[:, :-1] |= cols
-    out[:, 1:] |= cols
-    return out
+@njit
+def find_edges(
+    shown: tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]],
+    first: int,
+    end: int,
+    out: NDArray[np.bool_],
+) -> None:
+    """Mark the pixels of some rows that need more samples.
+
+    That are pixels beside another object, across a crease, at a step in depth, or of a colour that differs visibly from
+    a neighbour's: shadows, colours, the horizon.
+
+    Parameters
+    ----------
+    shown
+        (h, w) object or -1, (h, w, 3) normal, (h, w) distance [m], (h, w, 3) sRGB of the middles of the pixels.
+    first, end
+        The rows.
+    out
+        (h, w), whose rows are written.
+    """
+    rows, cols = shown[0].shape
+    for r in range(first, end):
+        for c in range(cols):
+            out[r, c] = (
+                (c > 0 and _differ(shown, r, c, r, c - 1))
+                or (c + 1 < cols and _differ(shown, r, c, r, c + 1))
+                or (r > 0 and _differ(shown, r, c, r - 1, c))
+                or (r + 1 < rows and _differ(shown, r, c, r + 1, c))
+            )
 
 
-def outline_pixels(
-    objects: NDArray[np.int32], normals: NDArray[np.float32], depth: NDArray[np.float32]
-) -> NDArray[np.bool_]:
-    """Pixels (h * w,) beside another object, across a crease or at a step in depth."""
-
-    def differ(axis: int) -> NDArray[np.bool_]:
-        front, back = [slice(None)] * 2, [slice(None)] * 2
-        front[axis], back[axis] = slice(None, -1), slice(1, None)
-        a, b = tuple(front), tuple(back)
-        near = np.minimum(depth[a], depth[b])
-        gap = np.abs(depth[a] - depth[b]) > GAP_SHARE * near + GAP_M
-        crease = np.einsum("ijk,ijk->ij", normals[a], normals[b]) < CREASE_COS
-        hit = (objects[a] >= 0) & (objects[b] >= 0)
-        found: NDArray[np.bool_] = (objects[a] != objects[b]) | (hit & (crease | gap))
-        return found
-
-    return _either_side(differ(0), differ(1)).ravel()
-
-
-def contrast_pixels(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Pixels (h * w,) whose colour differs visibly from a neighbour's: shadows, colours, the horizon."""
-    wide = rgb.astype(np.int16)
-    rows = (np.abs(wide[1:] - wide[:-1]) > CONTRAST).any(axis=2)
-    cols = (np.abs(wide[:, 1:] - wide[:, :-1]) > CONTRAST).any(axis=2)
-    return _either_side(rows, cols).ravel()
+@njit
+def _differ(
+    shown: tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]],
+    r: int,
+    c: int,
+    other_r: int,
+    other_c: int,
+) -> bool:
+    """Whether there is an edge between two pixels."""
+    objects, normals, depth, rgb = shown
+    if objects[r, c] != objects[other_r, other_c]:
+        return True
+    for k in range(3):
+        if abs(np.int32(rgb[r, c, k]) - np.int32(rgb[other_r, other_c, k])) > CONTRAST:
+            return True
+    if objects[r, c] < 0:
+        return False
+    here, there = depth[r, c], depth[other_r, other_c]
+    if abs(here - there) > GAP_SHARE * min(here, there) + GAP_M:
+        return True
+    cosine = 0.0
+    for k in range(3):
+        cosine += normals[r, c, k] * normals[other_r, other_c, k]
+    return cosine < CREASE_COS
 
 
 def line_strength(

@@ -14,9 +14,10 @@ from twin.model.surface import Surface
 from twin.study.camera import Camera
 from twin.study.hanging import faces_of
 from twin.study.occluders import face_table
-from twin.study.picture import BAND, Picture
+from twin.study.picture import Picture
 from twin.terrain.sampler import TinSampler
 from twin.visibility.caster import Device, make_caster
+from twin.visibility.rays import slices
 
 BELOW_M = 0.01
 """How deep a point lies that counts as below the ground [m]."""
@@ -175,14 +176,14 @@ def proposal_whole(scene: Scene, camera: Camera, engine: tuple[Device, int]) -> 
     eye, ground = np.array(camera.eye, dtype=np.float64), TinSampler(scene.terrain.tin)
     caster = make_caster(faces_of(table, mine).triangles(), *engine)
     try:
-        for start in range(0, len(out), BAND):
-            y, x = np.divmod(np.arange(start, min(len(out), start + BAND)), camera.width)
+        for band in slices(len(out), caster.batch * engine[1]):
+            y, x = np.divmod(np.arange(band.start, band.stop), camera.width)
             rays = camera.directions(table.frame, x + 0.5, y + 0.5)
-            hits = caster.first_hit(np.broadcast_to(eye, rays.shape), rays)
+            hits = caster.first_hit(np.tile(eye, (len(rays), 1)), rays)
             met = np.flatnonzero(hits.face >= 0)
             points = eye + hits.distance[met, None].astype(np.float64) * rays[met]
             below = points[:, 2] < ground.heights(points[:, :2]) - BELOW_M
-            out[start + met[~below]] = True
+            out[band.start + met[~below]] = True
     finally:
         caster.close()
     return out.reshape(camera.height, camera.width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,26 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import InputError
-from twin.frame import Frame
 from twin.model.arrays import readonly
 from twin.model.raster import Raster
 from twin.model.results import SunInstant
 from twin.model.scene import Layer, Scene, Status
 from twin.model.surface import Surface
 from twin.study.camera import AnyCamera, Camera
-from twin.study.edges import SUBPIXELS, WEIGHTS, contrast_pixels, line_strength, outline_pixels
 from twin.study.occluders import FaceTable, face_table
-from twin.study.shade import Colour, Look, Sample, Surfaces, display, light, sample_hits, sky_colours
-from twin.study.skylight import SkyLight, sky_light
+from twin.study.passes import Still
+from twin.study.shade import Colour, Look, Surfaces
 from twin.sun.position import METHOD, sun_direction_local
-from twin.visibility.caster import Caster, Device, make_caster
+from twin.visibility.caster import Device, make_caster
 
 SKY = 255
 """In place of a surface's code."""
-BAND = 1 << 19
-"""Pixels that are shaded together: bounds the memory, changes no result."""
-
-
 CELL_LIFT_M = 0.02
 """How far coloured cells stand off the faces that they cover [m]."""
 
@@ -200,15 +194,14 @@ class Studio:
             self._surfaces = Surfaces.of(table, palette, None, paint.colours)
         else:
             self._surfaces = Surfaces.of(table, palette, None)
-        self._scene, self._table, self._device = scene, table, device
+        self._scene, self._table, self._device, self._threads = scene, table, device, threads
         self._caster = make_caster(table.triangles(), device, threads)
 
     def picture(self, camera: AnyCamera, sun: SunInstant | None) -> Picture:
         """The scene from a camera, under a sun or in even light."""
         look = Look.even() if sun is None else Look.of(sun_direction_local(sun))
-        still = _Still(self._scene.frame, camera, self._surfaces, look, self._caster)
-        still.first_pass()
-        still.soften_edges()
+        still = Still(self._scene.frame, camera, self._surfaces, look, self._caster, self._threads)
+        still.draw()
         return _picture(still, self._table, sun, self._device)
 
     def close(self) -> None:
@@ -236,26 +229,24 @@ def render_cells(
     caster = make_caster(table.triangles(), device, threads)
     out: list[Picture] = []
     try:
-        still: _Still | None = None
+        still: Still | None = None
         for some in colours:
             surfaces = Surfaces.of(table, palette, None, some)
             if still is None:
-                still = _Still(scene.frame, camera, surfaces, Look.even(), caster)
-                still.first_pass()
+                still = Still(scene.frame, camera, surfaces, Look.even(), caster, threads)
+                still.draw()
             else:
-                still.surfaces = surfaces
-                still.shade()
-            still.soften_edges()
+                still.repaint(surfaces)
             out.append(_picture(still, table, None, device))
     finally:
         caster.close()
     return out
 
 
-def _picture(still: _Still, table: FaceTable, sun: SunInstant | None, device: Device) -> Picture:
+def _picture(still: Still, table: FaceTable, sun: SunInstant | None, device: Device) -> Picture:
     camera = still.camera
     return Picture(
-        display(still.colour.reshape(camera.height, camera.width, 3)),
+        still.rgb(),
         still.objects.reshape(camera.height, camera.width),
         still.depth.reshape(camera.height, camera.width),
         np.where(still.faces >= 0, table.semantics[still.faces], SKY).reshape(camera.height, camera.width),
@@ -275,111 +266,3 @@ def _picture(still: _Still, table: FaceTable, sun: SunInstant | None, device: De
             "engine": f"rays against triangles, {device.label}",
         },
     )
-
-
-class _Still:
-    """The buffers of one picture while it is made; pixels in one row, from the top left."""
-
-    def __init__(
-        self, frame: Frame, camera: AnyCamera, surfaces: Surfaces, look: Look, caster: Caster
-    ) -> None:
-        self.frame, self.camera = frame, camera
-        self.eye: NDArray[np.float64] = readonly(camera.eye, np.float64)
-        self.size = (camera.height, camera.width)
-        self.surfaces, self.look, self.caster = surfaces, look, caster
-        count = camera.width * camera.height
-        self.colour = np.zeros((count, 3), dtype=np.float32)
-        self.faces = np.full(count, -1, dtype=np.int32)
-        self.objects = np.full(count, -1, dtype=np.int32)
-        self.depth = np.full(count, np.nan, dtype=np.float32)
-        self.normals = np.zeros((count, 3), dtype=np.float32)
-
-    def bands(self, count: int) -> Iterator[slice]:
-        """Slices of at most BAND."""
-        for start in range(0, count, BAND):
-            yield slice(start, min(count, start + BAND))
-
-    def look_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Sample:
-        """First hits of picture points."""
-        rays = self.camera.directions(self.frame, x, y)
-        start = self.camera.origins(self.frame, x, y)
-        hits = self.caster.first_hit(np.broadcast_to(start, rays.shape), rays)
-        return sample_hits(self.surfaces, start, rays, hits.distance, hits.face)
-
-    def colours(
-        self, sample: Sample, x: NDArray[np.float64], y: NDArray[np.float64], sky: SkyLight
-    ) -> NDArray[np.float32]:
-        """Light (n, 3) that comes from picture points, linear."""
-        out = sky_colours(self.look, sample.rays)
-        hit = np.flatnonzero(sample.face >= 0)
-        if len(hit):
-            solid = sample.part(hit)
-            share = sky.at(x[hit], y[hit], solid.points, solid.normals)
-            out[hit] = light(self.surfaces, self.look, solid, self.sunlit(solid), share)
-        return out
-
-    def sunlit(self, sample: Sample) -> NDArray[np.bool_]:
-        """Which points (n,) the sun reaches."""
-        sun = self.look.sun
-        skip = self.surfaces.crowns[self.surfaces.table.objects[sample.face]]
-        towards = ((sample.flat @ sun > 0) | (skip > 0)) & (sun[2] > 0)
-        lit = np.zeros(len(towards), dtype=bool)
-        if towards.any():
-            # A crown is no hard body: it does not shade itself, its far side is darker by its normals alone.
-            start = sample.lifted()[towards] + skip[towards, None] * sun
-            lit[towards] = ~self.caster.occluded(start, sun)
-        return lit
-
-    def first_pass(self) -> None:
-        """One sample in the middle of each pixel."""
-        width = self.camera.width
-        for band in self.bands(len(self.faces)):
-            y, x = np.divmod(np.arange(band.start, band.stop), width)
-            sample = self.look_at(x + 0.5, y + 0.5)
-            hit = sample.face >= 0
-            self.faces[band] = sample.face
-            self.objects[band] = self.surfaces.object_of(sample.face)
-            self.depth[band] = np.where(hit, sample.distance, np.nan)
-            self.normals[band] = sample.normals
-        self.sky = sky_light(self)
-        self.shade()
-
-    def shade(self) -> None:
-        """Colours of the middles of the pixels."""
-        width = self.camera.width
-        for band in self.bands(len(self.faces)):
-            y, x = np.divmod(np.arange(band.start, band.stop), width)
-            sample = self.sample_of(band, x + 0.5, y + 0.5)
-            self.colour[band] = self.colours(sample, x + 0.5, y + 0.5, self.sky)
-
-    def sample_of(
-        self, band: slice | NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64]
-    ) -> Sample:
-        """The sample of pixels that were looked at before."""
-        rays = self.camera.directions(self.frame, x, y)
-        start = self.camera.origins(self.frame, x, y)
-        return sample_hits(self.surfaces, start, rays, self.depth[band], self.faces[band])
-
-    def soften_edges(self) -> None:
-        """Eight samples where neighbours differ, and the lines of the buildings."""
-        shape = self.size
-        outline = outline_pixels(
-            self.objects.reshape(shape), self.normals.reshape(*shape, 3), self.depth.reshape(shape)
-        )
-        wanted = np.flatnonzero(outline | contrast_pixels(display(self.colour.reshape(*shape, 3))))
-        count = len(SUBPIXELS)
-        for start in range(0, len(wanted), BAND // count):
-            pixels = wanted[start : start + BAND // count]
-            row, col = np.divmod(pixels, shape[1])
-            x = (col[:, None] + SUBPIXELS[None, :, 0]).ravel()
-            y = (row[:, None] + SUBPIXELS[None, :, 1]).ravel()
-            sample = self.look_at(x, y)
-            samples = np.clip(self.colours(sample, x, y, self.sky), 0.0, 1.0).reshape(-1, count, 3)
-            colour = np.average(samples, axis=1, weights=WEIGHTS)
-            strength = line_strength(
-                self.surfaces.object_of(sample.face).reshape(-1, count),
-                np.where(sample.face >= 0, self.surfaces.drawn[sample.face], False).reshape(-1, count),
-                sample.flat.reshape(-1, count, 3),
-                np.where(sample.face >= 0, sample.distance, np.inf).reshape(-1, count),
-            )
-            self.colour[pixels] = colour * (1.0 - strength[:, None])

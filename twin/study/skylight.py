@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.jit import njit
-from twin.study.shade import TILE, Sample
+from twin.study.pixels import LIFT_M, LIFT_SHARE, Sample
 from twin.visibility.caster import Caster
 
 DIRECTIONS = 16
@@ -25,95 +24,114 @@ NO_NEIGHBOUR = 0.6
 """Share of the sky where a point is like none of its neighbours."""
 
 
-class Buffers(Protocol):
-    """What a picture knows of its pixels when the sky is looked at."""
-
-    @property
-    def caster(self) -> Caster: ...
-
-    @property
-    def eye(self) -> NDArray[np.float64]: ...
-
-    @property
-    def size(self) -> tuple[int, int]: ...
-
-    def sample_of(
-        self, band: slice | NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64]
-    ) -> Sample: ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class SkyLight:
     """Share of the sky at every second pixel of every second row.
 
     Parameters
     ----------
-    share
-        (h, w) float32, 0 to 1; NaN where there is no face.
-    points, normals
-        (h, w, 3) float32, local space relative to ``origin`` [m].
+    known
+        (h, w, 7) float32: share, 0 to 1, NaN where there is no face; point in local space relative to ``origin`` [m];
+        normal.
     origin
         The eye (3,), local space [m].
     """
 
-    share: NDArray[np.float32]
-    points: NDArray[np.float32]
-    normals: NDArray[np.float32]
+    known: NDArray[np.float32]
     origin: NDArray[np.float64]
 
-    def at(
-        self,
-        x: NDArray[np.float64],
-        y: NDArray[np.float64],
-        points: NDArray[np.float64],
-        normals: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """Smoothed shares (n,) at picture points, from neighbours on the same surface.
+    def at(self, x: NDArray[np.float64], y: NDArray[np.float64], sample: Sample) -> NDArray[np.float32]:
+        """Smoothed shares (n,) at picture points, from neighbours on the same surface; 0 where there is no face.
 
         The weight of a neighbour falls with its distance from the plane of the point and with the angle
         between the normals (joint bilateral filter).
         """
-        out = np.empty(len(x), dtype=np.float32)
-        near = (points - self.origin).astype(np.float32)
-        _smooth((x, y, near, normals), (self.share, self.points, self.normals), WINDOW, out)
+        out = np.zeros(len(x), dtype=np.float32)
+        asked = (x, y, sample.face, sample.points, sample.normals)
+        _smooth(asked, self.known, self.origin, out)
         return out
 
 
 @njit
 def _smooth(
-    asked: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]],
-    known: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
-    window: NDArray[np.float64],
+    asked: tuple[
+        NDArray[np.float64], NDArray[np.float64], NDArray[np.int32], NDArray[np.float64], NDArray[np.float32]
+    ],
+    known: NDArray[np.float32],
+    origin: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    xs, ys, points, normals = asked
-    share, known_points, known_normals = known
-    rows, cols = share.shape
+    xs, ys, face, points, normals = asked
+    rows, cols, _ = known.shape
     for i in range(len(xs)):
+        if face[i] < 0:
+            continue
         # Sample (r, c) of the coarse lattice stands at the pixel centre (2 c + 0.5, 2 r + 0.5).
         col, row = int(np.floor(xs[i] / 2.0)), int(np.floor(ys[i] / 2.0))
-        px, py, pz = points[i, 0], points[i, 1], points[i, 2]
-        nx, ny, nz = normals[i, 0], normals[i, 1], normals[i, 2]
-        reach = 0.02 + 0.004 * np.sqrt(px * px + py * py + pz * pz)
+        px, py, pz = points[i, 0] - origin[0], points[i, 1] - origin[1], points[i, 2] - origin[2]
+        nx, ny, nz = float(normals[i, 0]), float(normals[i, 1]), float(normals[i, 2])
+        plane = nx * px + ny * py + nz * pz
+        nearer = 1.0 / (0.02 + 0.004 * np.sqrt(px * px + py * py + pz * pz))
         total, weights = 0.0, 0.0
-        for dr in range(-2, 3):
-            for dc in range(-2, 3):
-                r, c = row + dr, col + dc
-                if r < 0 or c < 0 or r >= rows or c >= cols or np.isnan(share[r, c]):
+        for r in range(max(0, row - 2), min(rows, row + 3)):
+            for c in range(max(0, col - 2), min(cols, col + 3)):
+                share = known[r, c, 0]
+                if share != share:
                     continue
-                q, m = known_points[r, c], known_normals[r, c]
-                off = abs(nx * (q[0] - px) + ny * (q[1] - py) + nz * (q[2] - pz)) / reach
-                alike = max(0.0, nx * m[0] + ny * m[1] + nz * m[2])
-                weight = window[dr + 2] * window[dc + 2] * (alike**8 / (1.0 + off * off * off * off) + 1e-6)
-                total += weight * share[r, c]
+                off = (nx * known[r, c, 1] + ny * known[r, c, 2] + nz * known[r, c, 3] - plane) * nearer
+                alike = max(0.0, nx * known[r, c, 4] + ny * known[r, c, 5] + nz * known[r, c, 6])
+                off, alike = off * off, alike * alike
+                alike *= alike
+                weight = alike * alike / (1.0 + off * off) + 1e-6
+                weight *= WINDOW[r - row + 2] * WINDOW[c - col + 2]
+                total += weight * share
                 weights += weight
         out[i] = total / weights if weights > 1e-4 else NO_NEIGHBOUR
 
 
+def sky_shares(caster: Caster, sample: Sample, turns: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Share of the sky (n,) that points see; NaN where there is no face.
+
+    Parameters
+    ----------
+    caster
+        What hides the sky.
+    sample
+        The points.
+    turns
+        (n,) which turn of the pattern each point takes, 0 to 15.
+    """
+    count = len(turns)
+    free = np.zeros(count, dtype=np.int32)
+    origins, directions, index = np.empty((count, 3)), np.empty((count, 3)), np.empty(count, dtype=np.int64)
+    given = (sample.distance, sample.face, sample.points, sample.normals, sample.flat, turns)
+    for k in range(DIRECTIONS):
+        asked = _skyward(given, k, (origins, directions, index))
+        if asked:
+            free[index[:asked]] += ~caster.occluded(origins[:asked], directions[:asked])
+    return np.where(sample.face >= 0, free / DIRECTIONS, np.nan).astype(np.float32)
+
+
 @njit
-def _turned(normals: NDArray[np.float32], turns: NDArray[np.int64], k: int, out: NDArray[np.float64]) -> None:
-    """Directions (n, 3) number k of each point's pattern, cosine weighted about its normal."""
+def _skyward(
+    given: tuple[
+        NDArray[np.float64],
+        NDArray[np.int32],
+        NDArray[np.float64],
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.int64],
+    ],
+    k: int,
+    out: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]],
+) -> int:
+    """Rays number k of each point's pattern, cosine weighted about its normal, where they may see sky."""
+    distance, face, points, normals, flat, turns = given
+    origins, directions, index = out
+    count = 0
     for i in range(len(turns)):
+        if face[i] < 0:
+            continue
         turn = turns[i]
         radius2 = (k + (((turn * 5) % 16) + 0.5) / 16.0) / DIRECTIONS
         angle = 2.0 * np.pi * (k * GOLDEN + turn / 16.0)
@@ -124,45 +142,16 @@ def _turned(normals: NDArray[np.float32], turns: NDArray[np.int64], k: int, out:
         sign = 1.0 if z >= 0 else -1.0
         a = -1.0 / (sign + z)
         b = x * y * a
-        out[i, 0] = u * (1.0 + sign * x * x * a) + v * b + h * x
-        out[i, 1] = u * sign * b + v * (sign + y * y * a) + h * y
-        out[i, 2] = -u * sign * x - v * y + h * z
-
-
-def sky_light(still: Buffers) -> SkyLight:
-    """Cast the rays to the sky at every second pixel of every second row."""
-    eye = still.eye
-    height, width = still.size
-    rows, cols = (height + 1) // 2, (width + 1) // 2
-    share = np.full((rows, cols), np.nan, dtype=np.float32)
-    points = np.zeros((rows, cols, 3), dtype=np.float32)
-    normals = np.zeros((rows, cols, 3), dtype=np.float32)
-    step = max(1, (1 << 19) // cols)
-    for top in range(0, rows, step):
-        part = slice(top, min(rows, top + step))
-        r, c = np.divmod(np.arange(part.start * cols, part.stop * cols), cols)
-        x, y = np.asarray(2 * c + 0.5, np.float64), np.asarray(2 * r + 0.5, np.float64)
-        sample = still.sample_of(2 * r * width + 2 * c, x, y)
-        points[part] = (sample.points - eye).astype(np.float32).reshape(-1, cols, 3)
-        normals[part] = sample.normals.reshape(-1, cols, 3)
-        hit = np.flatnonzero(sample.face >= 0)
-        values = np.full(len(r), np.nan, dtype=np.float32)
-        values[hit] = _shares(still.caster, sample.part(hit), TILE[r[hit] % 4, c[hit] % 4])
-        share[part] = values.reshape(-1, cols)
-    return SkyLight(share, points, normals, eye)
-
-
-def _shares(caster: Caster, sample: Sample, turns: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Share of the sky (n,) that points see."""
-    free = np.zeros(len(turns), dtype=np.int32)
-    origins = sample.lifted()
-    directions = np.empty((len(turns), 3))
-    for k in range(DIRECTIONS):
-        _turned(sample.normals, turns, k, directions)
+        east = u * (1.0 + sign * x * x * a) + v * b + h * x
+        north = u * sign * b + v * (sign + y * y * a) + h * y
+        up = -u * sign * x - v * y + h * z
         # What looks down, or into the point's own face, sees no sky.
-        up = (directions[:, 2] > 0) & (np.einsum("ij,ij->i", directions, sample.flat) > 0)
-        index = np.flatnonzero(up)
-        if len(index):
-            free[index] += ~caster.occluded(origins[index], directions[index])
-    share: NDArray[np.float32] = (free / DIRECTIONS).astype(np.float32)
-    return share
+        if up <= 0 or east * flat[i, 0] + north * flat[i, 1] + up * flat[i, 2] <= 0:
+            continue
+        lift = LIFT_M + LIFT_SHARE * distance[i]
+        for axis in range(3):
+            origins[count, axis] = points[i, axis] + lift * flat[i, axis]
+        directions[count, 0], directions[count, 1], directions[count, 2] = east, north, up
+        index[count] = i
+        count += 1
+    return count

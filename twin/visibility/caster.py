@@ -68,7 +68,15 @@ class Hits:
 
 
 class Caster(Protocol):
-    """Answers what blocks rays, for one set of occluders. Grazing counts as free."""
+    """Answers what blocks rays, for one set of occluders. Grazing counts as free.
+
+    Several threads may ask one caster.
+    """
+
+    @property
+    def batch(self) -> int:
+        """Rays to a call that suit the engine; any number is answered alike."""
+        ...
 
     @property
     def device(self) -> Device:

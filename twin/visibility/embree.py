@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from twin.errors import MissingDependencyError
-from twin.jit import njit
 from twin.visibility.caster import NO_EMBREE, Device, Hits
 from twin.visibility.occluders import Triangles
-from twin.visibility.rays import UNIT_SLACK, Rays, from_nearby, occlusion_rays, sight_rays, slices
-from twin.visibility.tolerances import EXTENT_LIMIT_M, GRAZE_TOLERANCE_M
+from twin.visibility.rays import Rays, from_nearby, occlusion_rays, quick_rays, sight_rays, slices
+from twin.visibility.tolerances import GRAZE_TOLERANCE_M
 
 CHUNK = 1 << 16
 """Rays that one thread takes at a time; the result does not depend on it."""
@@ -80,6 +79,8 @@ class EmbreeCaster:
         # The first query builds the tree; it must be done before threads ask.
         self._scene.run(np.zeros((1, 3), np.float32), np.array([[0, 0, 1]], np.float32), query="OCCLUDED")
 
+    batch = CHUNK
+
     @property
     def device(self) -> Device:
         """Where it runs."""
@@ -96,7 +97,7 @@ class EmbreeCaster:
             return out
 
         def trace(rows: slice) -> None:
-            quick = asked.sun_rays(rows)
+            quick = asked.quick(rows, lifted=True)
             if quick is not None:
                 out[rows] = self._scene.run(*quick, query="OCCLUDED") >= 0
                 return
@@ -119,11 +120,17 @@ class EmbreeCaster:
             return Hits(distance, face)
 
         def trace(rows: slice) -> None:
-            rays = from_nearby(asked.rays(rows), self._low, self._high)
-            start, towards, reach = _single(rays)
-            found = self._scene.run(start, towards, dists=reach, query="INTERSECT", output=1)
-            hit = (found["primID"] >= 0) & (rays.reach >= 0)
-            distance[rows] = np.where(hit, found["tfar"] + rays.skipped, np.inf)
+            quick = asked.quick(rows, lifted=False)
+            skipped: NDArray[np.float64] | float = GRAZE_TOLERANCE_M
+            if quick is not None:
+                found = self._scene.run(*quick, query="INTERSECT", output=1)
+                hit = found["primID"] >= 0
+            else:
+                rays = from_nearby(asked.rays(rows), self._low, self._high)
+                start, towards, reach = _single(rays)
+                found = self._scene.run(start, towards, dists=reach, query="INTERSECT", output=1)
+                hit, skipped = (found["primID"] >= 0) & (rays.reach >= 0), rays.skipped
+            distance[rows] = np.where(hit, found["tfar"] + skipped, np.inf)
             face[rows] = np.where(hit, found["primID"], -1)
 
         self._each(trace, asked.count)
@@ -167,22 +174,21 @@ class _Asked:
         self.count = len(self._origins)
         self._one_way: NDArray[np.float32] | None = None
 
-    def sun_rays(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-        """Endless rays one way from points within the extent, as ``occlusion_rays`` makes them, in one pass over
-        the points; None for all others."""
-        points = self._origins[rows]
-        if self._directions.ndim != 1 or self._reach is not None or points.dtype != np.float64:
+    def quick(self, rows: slice, lifted: bool) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Some of them by ``quick_rays``, where they are such."""
+        one_way = self._directions.ndim == 1
+        if self._reach is not None:
             return None
-        towards = np.asarray(self._directions, dtype=np.float64)
-        if not abs(float(np.sqrt(towards @ towards)) - 1.0) <= UNIT_SLACK:
-            return None
-        start = np.empty(points.shape, dtype=np.float32)
-        if not _started(points, GRAZE_TOLERANCE_M * towards, start):
-            return None
+        rays = quick_rays(
+            self._origins[rows], self._directions if one_way else self._directions[rows], lifted, 3
+        )
+        if rays is None or not one_way:
+            return rays
+        start, way = rays
         ways = self._one_way
         if ways is None or len(ways) < len(start):
             # Every part looks one way: one array for all of them (a thread's own where two make it at once).
-            ways = self._one_way = np.tile(towards.astype(np.float32), (len(start), 1))
+            ways = self._one_way = np.tile(way, (len(start), 1))
         return start, ways[: len(start)]
 
     def rays(self, rows: slice) -> Rays:
@@ -193,20 +199,6 @@ class _Asked:
             self._directions if one_way else self._directions[rows],
             self._reach if one_reach or self._reach is None else self._reach[rows],
         )
-
-
-@njit
-def _started(points: NDArray[np.float64], shift: NDArray[np.float64], out: NDArray[np.float32]) -> bool:
-    """Lift and shift the points; whether all are finite and within the extent."""
-    good = True
-    for i in range(len(points)):
-        for k in range(3):
-            value = points[i, k] + shift[k]
-            if k == 2:
-                value += GRAZE_TOLERANCE_M
-            good &= abs(value) <= EXTENT_LIMIT_M
-            out[i, k] = value
-    return good
 
 
 def _single(rays: Rays) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,16 @@ from twin.visibility.bvh import NODE, build_bvh
 from twin.visibility.caster import Device, Hits
 from twin.visibility.gpu_device import BINDING, GROUP, Gpu, GpuMemoryError
 from twin.visibility.occluders import Triangles
-from twin.visibility.rays import Rays, from_nearby, occlusion_rays, sight_rays, slices
+from twin.visibility.rays import from_nearby, occlusion_rays, quick_rays, sight_rays, slices
+from twin.visibility.tolerances import GRAZE_TOLERANCE_M
 
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
 """Rays to a call: 16 MiB of origins, far below WebGPU's 128 MiB to a binding and 65,535 workgroups."""
+
+BATCH = 1 << 17
+"""Rays to a call that fill a large GPU, while who asks makes the next ones ready."""
 
 SMALLEST_CHUNK = 1 << 12
 """Rays to a call below which a GPU without memory is given up."""
@@ -42,6 +47,20 @@ class _Part:
 
     nodes: Any
     faces: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ready:
+    """Rays in 32 bits: origins (n, 4) with their length [m], directions (n, 4) or (1, 4); and what they skip [m]."""
+
+    start: NDArray[np.float32]
+    towards: NDArray[np.float32]
+    skipped: NDArray[np.float64] | float
+
+    def part(self, rows: slice) -> _Ready:
+        """Some of the rays; what they skip stays that of all."""
+        towards = self.towards if len(self.towards) == 1 else self.towards[rows]
+        return _Ready(self.start[rows], towards, self.skipped)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,10 +101,14 @@ class GpuCaster:
         self._gpu = Gpu(device)
         self._triangles = triangles
         self._chunk = CHUNK
+        # One call at a time has the buffers; rays are made ready outside.
+        self._lock = Lock()
         box = triangles.vertices[triangles.faces].reshape(-1, 3) if len(triangles.faces) else np.zeros((1, 3))
         self._low, self._high = box.min(axis=0), box.max(axis=0)
         self._forget()
         self._gpu.surviving(self._upload, self._forget)
+
+    batch = BATCH
 
     @property
     def device(self) -> Device:
@@ -96,9 +119,9 @@ class GpuCaster:
         self, origins: ArrayLike, directions: ArrayLike, max_distance: ArrayLike | None = None
     ) -> NDArray[np.bool_]:
         """Whether something blocks each ray; see ``Caster.occluded``."""
-        rays = from_nearby(occlusion_rays(origins, directions, max_distance), self._low, self._high)
-        if not len(self._triangles.faces) or not len(rays):
-            return np.zeros(len(rays), dtype=bool)
+        rays = self._ready(origins, directions, max_distance, True)
+        if not len(self._triangles.faces) or not len(rays.start):
+            return np.zeros(len(rays.start), dtype=bool)
         answers = self._cast("any_hit", rays)
         blocked: NDArray[np.bool_] = answers[:, 0] == 1
         return blocked
@@ -107,13 +130,33 @@ class GpuCaster:
         self, origins: ArrayLike, directions: ArrayLike, max_distance: ArrayLike | None = None
     ) -> Hits:
         """What each ray meets first; see ``Caster.first_hit``."""
-        rays = from_nearby(sight_rays(origins, directions, max_distance), self._low, self._high)
-        if not len(self._triangles.faces) or not len(rays):
-            return Hits(np.full(len(rays), np.inf), np.full(len(rays), -1, dtype=np.int32))
+        rays = self._ready(origins, directions, max_distance, False)
+        if not len(self._triangles.faces) or not len(rays.start):
+            return Hits(np.full(len(rays.start), np.inf), np.full(len(rays.start), -1, dtype=np.int32))
         answers = self._cast("first_hit", rays)
         face = np.ascontiguousarray(answers[:, 1]).view(np.int32)
         distance = np.ascontiguousarray(answers[:, 0]).view(np.float32) + rays.skipped
         return Hits(np.where(face >= 0, distance, np.inf), face)
+
+    def _ready(
+        self, origins: ArrayLike, directions: ArrayLike, max_distance: ArrayLike | None, lifted: bool
+    ) -> _Ready:
+        """Rays as the kernels take them."""
+        points, towards = np.asarray(origins), np.asarray(directions)
+        if max_distance is None and points.ndim == 2 and points.shape[1:] == (3,):
+            quick = quick_rays(points, towards, lifted, 4) if towards.shape in ((3,), points.shape) else None
+            if quick is not None:
+                start, way = quick
+                start[:, 3] = ENDLESS
+                return _Ready(start, way, GRAZE_TOLERANCE_M)
+        make = occlusion_rays if lifted else sight_rays
+        rays = from_nearby(make(origins, directions, max_distance), self._low, self._high)
+        start = np.empty((len(rays), 4), dtype=np.float32)
+        start[:, :3] = rays.origins
+        start[:, 3] = np.clip(rays.reach, -1.0, ENDLESS)
+        way = np.zeros((len(rays.directions), 4), dtype=np.float32)
+        way[:, :3] = rays.directions
+        return _Ready(start, way, rays.skipped)
 
     def close(self) -> None:
         """Give the memory of the GPU back."""
@@ -185,18 +228,19 @@ class GpuCaster:
         self._chunk //= 2
         log.warning("the GPU has too little memory: %d rays to a call from here on", self._chunk)
 
-    def _cast(self, kernel: str, rays: Rays) -> NDArray[np.uint32]:
+    def _cast(self, kernel: str, rays: _Ready) -> NDArray[np.uint32]:
         """Answers (n, words) of a kernel: one word for any_hit, two for first_hit."""
         words = 1 if kernel == "any_hit" else 2
-        answers = np.empty((len(rays), words), dtype=np.uint32)
+        count = len(rays.start)
+        answers = np.empty((count, words), dtype=np.uint32)
         done = 0
 
         def go_on() -> None:
             nonlocal done
-            while done < len(rays):
+            while done < count:
                 parts = self._upload()
-                room = self._room(len(rays) - done)
-                rows = slice(done, min(len(rays), done + room.size))
+                room = self._room(count - done)
+                rows = slice(done, min(count, done + room.size))
                 try:
                     raw = self._call(kernel, parts, rays.part(rows), room, 4 * words)
                 except GpuMemoryError as error:
@@ -207,21 +251,20 @@ class GpuCaster:
                 answers[rows] = np.frombuffer(raw, dtype=np.uint32).reshape(-1, words)
                 done = rows.stop
 
-        self._gpu.surviving(go_on, self._forget)
+        with self._lock:
+            self._gpu.surviving(go_on, self._forget)
         return answers
 
-    def _call(self, kernel: str, parts: list[_Part], rays: Rays, room: _RayBuffers, answer_bytes: int) -> Any:
+    def _call(
+        self, kernel: str, parts: list[_Part], rays: _Ready, room: _RayBuffers, answer_bytes: int
+    ) -> Any:
         """One chunk of rays against every part of the scene."""
-        start = np.empty((len(rays), 4), dtype=np.float32)
-        start[:, :3] = rays.origins
-        start[:, 3] = np.clip(rays.reach, -1.0, ENDLESS)
-        towards = np.zeros((len(rays.directions), 4), dtype=np.float32)
-        towards[:, :3] = rays.directions
-        self._gpu.write(room.origins, start)
-        self._gpu.write(room.directions, towards)
+        count = len(rays.start)
+        self._gpu.write(room.origins, rays.start)
+        self._gpu.write(room.directions, rays.towards)
         for number, part in enumerate(parts):
-            call = np.array([len(rays), len(towards) == 1, number > 0, 0], dtype=np.uint32)
+            call = np.array([count, len(rays.towards) == 1, number > 0, 0], dtype=np.uint32)
             self._gpu.write(room.call, call)
             bound = (part.nodes, part.faces, room.origins, room.directions, room.call, room.answers)
-            self._gpu.run(self._pipeline(kernel), bound, (-(-len(rays) // GROUP), 1, 1))
-        return self._gpu.read(room.answers, answer_bytes * len(rays))
+            self._gpu.run(self._pipeline(kernel), bound, (-(-count // GROUP), 1, 1))
+        return self._gpu.read(room.answers, answer_bytes * count)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from twin.errors import InputError
+from twin.jit import njit
 from twin.visibility.tolerances import EXTENT_LIMIT_M, GRAZE_TOLERANCE_M
 
 UNIT_SLACK = 1e-6
@@ -97,6 +99,65 @@ def sight_rays(origins: ArrayLike, directions: ArrayLike, max_distance: ArrayLik
     reach = _reach(max_distance, len(start))
     skipped = np.full(len(start), GRAZE_TOLERANCE_M)
     return Rays(start + GRAZE_TOLERANCE_M * towards, towards, reach - 2 * GRAZE_TOLERANCE_M, skipped)
+
+
+def quick_rays(
+    points: NDArray[Any], towards: NDArray[Any], lifted: bool, width: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """Endless rays in 32 bits, in one pass over them; None for such as the functions above must check or move.
+
+    The same rays as those of ``occlusion_rays`` (lifted) or ``sight_rays``, for float64 arrays of finite points within
+    the extent and of unit vectors; they skip ``GRAZE_TOLERANCE_M``.
+
+    Parameters
+    ----------
+    points
+        (n, 3) local space [m].
+    towards
+        (n, 3), or (3,) for all.
+    lifted
+        Whether they ask what blocks them.
+    width
+        Numbers to each point and direction, at least 3; those after the third are left empty.
+
+    Returns
+    -------
+    (n, width) origins, and (n, width) or (1, width) directions.
+    """
+    if points.dtype != np.float64 or towards.dtype != np.float64:
+        return None
+    ways = np.atleast_2d(towards)
+    start, way = np.empty((len(points), width), np.float32), np.empty((len(ways), width), np.float32)
+    lift = GRAZE_TOLERANCE_M if lifted else 0.0
+    good = _started(np.ascontiguousarray(points), np.ascontiguousarray(ways), lift, start, way)
+    return (start, way) if good else None
+
+
+@njit
+def _started(
+    points: NDArray[np.float64],
+    ways: NDArray[np.float64],
+    lift: float,
+    start: NDArray[np.float32],
+    way: NDArray[np.float32],
+) -> bool:
+    """Shift, lift and round; whether all rays are such as this may be done with."""
+    good = True
+    step = 0 if len(ways) == 1 else 1
+    for i in range(len(ways)):
+        length = 0.0
+        for k in range(3):
+            length += ways[i, k] * ways[i, k]
+            way[i, k] = ways[i, k]
+        good &= abs(np.sqrt(length) - 1.0) <= UNIT_SLACK
+    for i in range(len(points)):
+        for k in range(3):
+            value = points[i, k] + GRAZE_TOLERANCE_M * ways[i * step, k]
+            if k == 2:
+                value += lift
+            good &= abs(value) <= EXTENT_LIMIT_M
+            start[i, k] = value
+    return good
 
 
 def _reach(max_distance: ArrayLike | None, count: int) -> NDArray[np.float64]:

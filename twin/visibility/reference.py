@@ -43,6 +43,8 @@ class ReferenceCaster:
         self._occluders = occluders
         self._device = device
 
+    batch = 1 << 16
+
     @property
     def device(self) -> Device:
         """Where it runs."""

@@ -15,6 +15,7 @@ from twin.study.occluders import face_table
 from twin.study.picture import Cells, Paint, Picture, render, render_cells
 from twin.study.readers import lit
 from twin.visibility.caster import choose_device, make_caster
+from twin.visibility.embree import EmbreeCaster
 
 DEVICE = choose_device("cpu")
 PALETTE = {Surface.TERRAIN: (200, 200, 190), Surface.ROOF: (225, 220, 215), Surface.WALL: (245, 242, 238)}
@@ -100,6 +101,25 @@ def test_same_bytes_for_any_number_of_threads(picture: Picture) -> None:
     again = still(threads=3)
     assert again.rgb.tobytes() == picture.rgb.tobytes()
     assert again.ids.tobytes() == picture.ids.tobytes()
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_same_bytes_however_many_rays_go_together(
+    picture: Picture, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    monkeypatch.setattr(EmbreeCaster, "batch", 777)
+    again = still(threads=threads)
+    assert again.rgb.tobytes() == picture.rgb.tobytes()
+    assert again.depth.tobytes() == picture.depth.tobytes()
+
+
+def test_what_goes_wrong_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr("twin.study.passes.sky_shares", broken)
+    with pytest.raises(MemoryError, match="no more"):
+        still(threads=3)
 
 
 def test_proposed_volumes_have_their_own_colour_and_share(picture: Picture) -> None:

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from twin.errors import InputError
-from twin.visibility.rays import FAR_MARGIN_M, Rays, from_nearby, occlusion_rays, sight_rays, slices
+from twin.visibility.rays import (
+    FAR_MARGIN_M,
+    Rays,
+    from_nearby,
+    occlusion_rays,
+    quick_rays,
+    sight_rays,
+    slices,
+)
 from twin.visibility.tolerances import EXTENT_LIMIT_M, GRAZE_TOLERANCE_M
 
 UP = np.array([0.0, 0.0, 1.0])
@@ -175,3 +183,32 @@ def test_along_the_face_of_the_box_and_from_inside_it() -> None:
     after = from_nearby(inside, LOW, HIGH + tall)
     assert after.origins.tolist() == inside.origins.tolist()
     assert after.reach.tolist() == inside.reach.tolist()
+
+
+@pytest.mark.parametrize("lifted", [False, True])
+@pytest.mark.parametrize("one_way", [False, True])
+def test_quick_rays_are_the_same_rays(lifted: bool, one_way: bool) -> None:
+    rng = np.random.default_rng(4)
+    points = rng.uniform(-500.0, 500.0, (50, 3))
+    ways = rng.normal(size=(50, 3))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    towards = ways[0] if one_way else ways
+    slow = (occlusion_rays if lifted else sight_rays)(points, towards)
+    quick = quick_rays(points, towards, lifted, 4)
+    assert quick is not None
+    start, way = quick
+    np.testing.assert_array_equal(start[:, :3], slow.origins.astype(np.float32))
+    np.testing.assert_array_equal(way[:, :3], slow.directions.astype(np.float32))
+    assert (slow.skipped == GRAZE_TOLERANCE_M).all()
+
+
+def test_rays_that_need_a_look_are_not_quick() -> None:
+    points, way = np.zeros((3, 3)), np.array([0.0, 0.0, 1.0])
+    assert quick_rays(points, way, True, 3) is not None
+    for broken in (np.nan, np.inf, 2.0 * EXTENT_LIMIT_M):
+        strange = points.copy()
+        strange[1, 0] = broken
+        assert quick_rays(strange, way, True, 3) is None
+    assert quick_rays(points, 1.01 * way, True, 3) is None
+    assert quick_rays(points, np.array([0.0, 0.0, np.nan]), True, 3) is None
+    assert quick_rays(points.astype(np.float32), way, True, 3) is None
