@@ -161,3 +161,17 @@ DELFT_ROOF_RECALL, DELFT_ROOF_PRECISION = 0.98, 0.97
 DELFT_OUTLINE_AREA, DELFT_OUTLINE_PRECISION = 0.96, 0.92
 """Area of the map's buildings under derived outlines, and of these over points of class 6 (cells of 0.5 m, one wider):
 gaps between houses of less than a metre are closed."""
+
+# Zones of visibility
+
+EXPOSED_ALIKE_SHARE = 0.99
+"""Cells with the same count: a cell in the plane of a face is before it or not, by the rounding of its place."""
+
+EXPOSED_SR = 1e-4
+"""Sum of a dozen solid angles: places in 32 bits, 4e-6 m off at 80 m, before outlines of half a metre."""
+
+EXPOSED_GPU_SR = 1e-5
+"""Solid angles in 32 bits beside those in 64: what is left of a cell seen at a glancing angle."""
+
+EXPOSED_GPU_SHARE = 1e-3
+"""The same as a share: WGSL grants an arc tangent of 4096 units of the last place, 2.4e-4."""

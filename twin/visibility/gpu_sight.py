@@ -1,27 +1,33 @@
 """Sight over a height field on the GPU: the sweep of ``twin.visibility.sight_sweep`` as a WGSL kernel.
 
-Many eyes are swept at once, a thread for three neighbouring rays of one of them. Counts are whole numbers that are
-added where they lie, least heights the least of positive numbers: the order of the threads changes no byte.
+Many eyes are swept at once, a thread for three neighbouring rays of one of them. Counts and solid angles are whole
+numbers that are added where they lie, least heights the least of positive numbers: the order of the threads changes no
+byte. Nothing is read back before the last eye of a call.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import MissingDependencyError
 from twin.visibility.caster import Device
+from twin.visibility.exposed import UNIT_SR, Exposed, FaceTargets, in_units, rays_before, rising, taken
 from twin.visibility.gpu_device import BINDING, GROUP, GROUPS, Gpu, GpuMemoryError
 from twin.visibility.occluders import HeightField
 from twin.visibility.sight_sweep import Eye, SightSweep, rays_of
 from twin.visibility.tolerances import GRAZE_TOLERANCE_M
 
+T = TypeVar("T")
 STEPS = 1 << 29
 """Rays times rows to a call of the kernel: a part of a second on small GPUs. Drivers stop what takes 2 s and more."""
+SECONDS = 0.2
+"""What a call may take on a GPU that turns out to be fast: more steps then fill it. They change no result."""
 TOGETHER = 64
 """Eyes to a call, at most: enough to fill a large GPU."""
 HOLE, NOBODY, UNSEEN = np.float32(-3e38), np.float32(3e38), np.uint32(0x7F800000)
@@ -41,6 +47,7 @@ EYE = np.dtype(
         ("rays", "<u4"),
         ("own_row", "<i4"),
         ("own_col", "<i4"),
+        ("number", "<u4"),
     ]
 )
 CALL = np.dtype(
@@ -110,9 +117,10 @@ class GpuSight(SightSweep):
 
     def _forget(self) -> None:
         """Nothing is on the device (any more)."""
-        self._kernel: Any = None
+        self._kernels: dict[str, Any] = {}
         self._sides: list[Any] = []
         self._room: dict[str, Any] = {}
+        self._steps = STEPS
 
     def lowest_seen(self, eye: Eye, reach_m: float = math.inf, near_m: float = 0.0) -> NDArray[np.float32]:
         """Least height above its foot at which a target on each cell is seen; see ``SightSweep.lowest_seen``."""
@@ -124,10 +132,32 @@ class GpuSight(SightSweep):
         """How many observers see each cell's target, and the least height that any sees; see ``SightSweep.tally``."""
         for eye in eyes:
             self._check(eye, reach_m)
+        looks = [Look((float(eye[0]), float(eye[1]), float(eye[2]))) for eye in eyes]
+        count, least = self._surviving(lambda: self._tally(looks, (asked_m, reach_m, near_m)))
+        for eye in eyes:
+            self._own_cell(eye, least)
+            self._own_cell(eye, count, 1)
+        return count, least
 
-        def work() -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def expose(self, targets: FaceTargets, eye_height_m: float, reach_m: float = math.inf) -> Exposed:
+        """What eyes above the feet of the cells see of targets; see ``SightSweep.expose``."""
+        self._check_eyes(eye_height_m, reach_m)
+        field = self.field
+        looks = [
+            Look((float(point[0]), float(point[1]), float(point[2])), rising(normal, field.dx, field.dy))
+            for point, normal in zip(targets.points, targets.normals, strict=True)
+        ]
+        found = self._surviving(lambda: self._expose(looks, targets, (eye_height_m, reach_m, 0.0)))
+        for number in range(len(targets)):
+            self._add_own(found, targets, number, eye_height_m)
+        return found
+
+    def _surviving(self, work: Callable[[], T]) -> T:
+        """Some work; again where the device was lost, and with a word where its memory does not suffice."""
+
+        def tried() -> T:
             try:
-                return self._tally(eyes, (asked_m, reach_m, near_m))
+                return work()
             except GpuMemoryError as error:
                 rows, cols = self.field.shape
                 raise MissingDependencyError(
@@ -135,11 +165,7 @@ class GpuSight(SightSweep):
                     f"cells ({error}); use --device cpu"
                 ) from error
 
-        count, least = self._gpu.surviving(work, self._forget)
-        for eye in eyes:
-            self._own_cell(eye, least)
-            self._own_cell(eye, count, 1)
-        return count, least
+        return self._gpu.surviving(tried, self._forget)
 
     def _own_cell(self, eye: Eye, values: NDArray[Any], more: int = 0) -> None:
         """The observer's own cell is seen, where it has a foot."""
@@ -147,57 +173,132 @@ class GpuSight(SightSweep):
         if cell is not None and not np.isnan(self._surfaces[0][1][cell]):
             values[cell] = values[cell] + 1 if more else 0
 
+    def _add_own(self, found: Exposed, targets: FaceTargets, number: int, eye_height_m: float) -> None:
+        """What the eye over a target's own cell sees of it, where it has a foot: the kernel does not ask it."""
+        x, y, z = (float(value) for value in targets.points[number])
+        cell = self._cell_of((x, y, z))
+        if cell is None or np.isnan(self._surfaces[0][1][cell]):
+            return
+        field, (row, col) = self.field, self._place((x, y, z))
+        up = float(self._surfaces[0][1][cell]) + eye_height_m - (z - self._level)
+        off = ((cell[1] - col) * field.dx, (row - cell[0]) * field.dy, up)
+        outline = targets.outlines[number, : targets.corners[number]] - targets.points[number]
+        fills = taken(off, targets.normals[number], float(targets.areas[number]), outline)
+        if fills >= 0.0:
+            found.count[cell] += 1
+            found.lowest[cell] = min(found.lowest[cell], np.float32(targets.marks[number]))
+            found.solid_angle[cell] += in_units(fills)
+
     def _tally(
-        self, eyes: Sequence[Eye], asked: tuple[float, float, float]
+        self, looks: Sequence[Look], asked: tuple[float, float, float]
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        shape = self.field.shape
-        size = 4 * shape[0] * shape[1]
-        self._make(size)
-        self._gpu.clear(self._room["seen"])
-        self._gpu.write(self._room["least"], np.full(shape, UNSEEN, dtype=np.uint32))
-        for start in range(0, len(eyes), TOGETHER):
-            some = eyes[start : start + TOGETHER]
-            for turned in (False, True):
-                for sign in (1, -1):
-                    self._sweep(some, turned, sign, asked)
-            # The queue is kept short: what was written for the calls waits in memory with them.
-            self._gpu.read(self._room["call"], 4)
-        seen = np.frombuffer(self._gpu.read(self._room["seen"], size), dtype=np.uint32).reshape(shape)
-        bits = np.frombuffer(self._gpu.read(self._room["least"], size), dtype=np.uint32).reshape(shape)
+        self._make()
+        sums = self._sums("seen", "least")
+        self._gpu.clear(sums[0])
+        self._gpu.write(sums[1], np.full(self.field.shape, UNSEEN, dtype=np.uint32))
+        self._sweep_all("tally", looks, asked, sums)
+        seen, bits = (self._read(buffer) for buffer in sums)
         least = bits.view(np.float32).copy()
         least[bits == UNSEEN] = np.nan
         return seen.astype(np.int32), least
 
-    def _make(self, size: int) -> None:
-        """Kernel and buffers, where they are not there yet."""
-        if self._kernel is None:
-            self._kernel = self._gpu.pipeline("sight")
-        if not self._sides:
-            made: list[Any] = []
-            for heights, feet in self._surfaces:
-                made.append(self._gpu.filled(np.where(np.isfinite(heights), heights, HOLE)))
-                made.append(self._gpu.filled(np.where(np.isnan(feet), NOBODY, feet)))
-            self._sides = made
-            seen, least, eyes = self._gpu.buffers(size, size, EYE.itemsize * TOGETHER)
-            call = self._gpu.buffer(CALL.itemsize, "UNIFORM")
-            self._room = {"seen": seen, "least": least, "eyes": eyes, "call": call}
+    def _expose(
+        self, looks: Sequence[Look], targets: FaceTargets, asked: tuple[float, float, float]
+    ) -> Exposed:
+        self._make()
+        sums = self._sums("seen", "least", "low", "high")
+        for buffer in sums:
+            self._gpu.clear(buffer)
+        marks, table = faces_of(targets)
+        faces = self._gpu.filled(table)
+        try:
+            self._sweep_all("expose", looks, asked, (*sums, faces))
+        finally:
+            faces.destroy()
+        seen, place, low, high = (self._read(buffer) for buffer in sums)
+        angle = high.astype(np.float64)
+        angle *= 2.0**32
+        angle += low
+        angle *= UNIT_SR
+        return Exposed(seen.astype(np.int32), marks[place], angle)
 
-    def _sweep(self, eyes: Sequence[Eye], turned: bool, sign: int, asked: tuple[float, float, float]) -> None:
-        """The rays of some eyes to one side, in calls of a bounded number of steps."""
+    def _read(self, buffer: Any) -> NDArray[np.uint32]:
+        shape = self.field.shape
+        return np.frombuffer(self._gpu.read(buffer, buffer.size), dtype=np.uint32).reshape(shape)
+
+    def _make(self) -> None:
+        """Surfaces and what calls are written to, where they are not there yet."""
+        if self._sides:
+            return
+        made: list[Any] = []
+        for heights, feet in self._surfaces:
+            made.append(self._gpu.filled(np.where(np.isfinite(heights), heights, HOLE)))
+            made.append(self._gpu.filled(np.where(np.isnan(feet), NOBODY, feet)))
+        self._sides = made
+        self._room["eyes"] = self._gpu.buffer(EYE.itemsize * TOGETHER)
+        self._room["call"] = self._gpu.buffer(CALL.itemsize, "UNIFORM")
+
+    def _sums(self, *names: str) -> list[Any]:
+        """Buffers of a word for each cell, made where they are not there yet."""
+        new = [name for name in names if name not in self._room]
+        size = 4 * self.field.shape[0] * self.field.shape[1]
+        self._room.update(zip(new, self._gpu.buffers(*[size] * len(new)), strict=True))
+        return [self._room[name] for name in names]
+
+    def _sweep_all(
+        self, name: str, looks: Sequence[Look], asked: tuple[float, float, float], bound: Sequence[Any]
+    ) -> None:
+        """The rays of all eyes, some eyes at a time, through one of the kernels."""
+        if name not in self._kernels:
+            self._kernels[name] = self._gpu.pipeline("sight", name)
+        for start in range(0, len(looks), TOGETHER):
+            begun, steps = time.perf_counter(), 0
+            for turned in (False, True):
+                for sign in (1, -1):
+                    table = self._eyes(
+                        (start, min(start + TOGETHER, len(looks))), looks, turned, sign, asked[1]
+                    )
+                    steps += self._sweep(name, table, turned, sign, asked, bound)
+            # The queue is kept short: what was written for the calls waits in memory with them.
+            self._gpu.read(self._room["call"], 4)
+            # Only where calls have been full do they tell how fast the device is.
+            if steps >= self._steps:
+                rate = steps / (time.perf_counter() - begun)
+                self._steps = int(min(max(STEPS, SECONDS * rate), 4 * self._steps))
+
+    def _eyes(
+        self, part: tuple[int, int], looks: Sequence[Look], turned: bool, sign: int, reach_m: float
+    ) -> NDArray[Any]:
+        """Eyes as the kernel knows them, without those that have nothing to one side."""
+        field = self.field
+        shape, high = (field.shape[::-1], field.dx) if turned else (field.shape, field.dy)
+        rows = []
+        for number in range(*part):
+            eye, before = looks[number]
+            at, own = self._place(eye), self._cell_of(eye) or (-1, -1)
+            if turned:
+                at, own, before = at[::-1], own[::-1], before and before[::-1]
+            row = _row((shape[0], shape[1]), at, sign, reach_m / high, before)
+            rows.append((*row[:6], eye[2] - self._level, *row[6:], *own, number))
+        table = np.array(rows, dtype=EYE)
+        return table[(table["rays"] >= 2) & (table["steps"] > 0)]
+
+    def _sweep(
+        self,
+        name: str,
+        table: NDArray[Any],
+        turned: bool,
+        sign: int,
+        asked: tuple[float, float, float],
+        bound: Sequence[Any],
+    ) -> int:
+        """The rays of some eyes to one side, in calls of a bounded number of steps; how many there were."""
+        if not len(table):
+            return 0
         asked_m, reach_m, near_m = asked
         field = self.field
         rows, cols = field.shape[::-1] if turned else field.shape
         high, wide = (field.dx, field.dy) if turned else (field.dy, field.dx)
-        table = np.zeros(len(eyes), dtype=EYE)
-        for k, eye in enumerate(eyes):
-            row, col = self._place(eye)
-            at, own = (row, col), self._cell_of(eye) or (-1, -1)
-            if turned:
-                at, own = at[::-1], own[::-1]
-            table[k] = _row((rows, cols), at, own, sign, reach_m / high, eye[2] - self._level)
-        table = table[(table["rays"] >= 2) & (table["steps"] > 0)]
-        if not len(table):
-            return
         call = np.zeros(1, dtype=CALL)
         steps = (cols, 1) if not turned else (1, rows)
         # A cell at the reach itself is within it, whichever way 32 bits round.
@@ -208,13 +309,50 @@ class GpuSight(SightSweep):
         )  # fmt: skip
         self._gpu.write(self._room["call"], call)
         pairs = -(-int(table["rays"].max()) // 2)
-        most = max(1, STEPS // (3 * pairs * int(table["steps"].max())))
+        most = max(1, self._steps // (3 * pairs * int(table["steps"].max())))
         surface = self._sides[2:] if turned else self._sides[:2]
-        bound = (*surface, *(self._room[name] for name in ("seen", "least", "eyes", "call")))
         for start in range(0, len(table), most):
             part = table[start : start + most]
             self._gpu.write(self._room["eyes"], part)
-            self._gpu.run(self._kernel, bound, (-(-pairs // GROUP), 1, len(part)))
+            self._gpu.run(
+                self._kernels[name],
+                (*surface, self._room["eyes"], self._room["call"], *bound),
+                (-(-pairs // GROUP), 1, len(part)),
+            )
+        return int(3 * ((table["rays"].astype(np.int64) + 1) // 2 * table["steps"]).sum())
+
+
+class Look(NamedTuple):
+    """Where an eye is, and what lies before it.
+
+    Parameters
+    ----------
+    eye
+        Local space [m].
+    before
+        From ``twin.visibility.exposed.rising``; None looks all round.
+    """
+
+    eye: Eye
+    before: tuple[float, float] | None = None
+
+
+def faces_of(targets: FaceTargets) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+    """Marks by the place that the kernel tells, infinity for none; and targets as it knows them (words, 4)."""
+    falling = np.unique(targets.marks)[::-1]
+    place = len(falling) - np.searchsorted(falling[::-1], targets.marks)
+    first = 2 * len(targets) + np.concatenate([[0], np.cumsum(targets.corners)])[: len(targets)]
+    head = np.zeros((len(targets), 2, 4), dtype=np.uint32)
+    head[:, 0, :3] = targets.normals.astype(np.float32).view(np.uint32)
+    head[:, 0, 3] = targets.areas.astype(np.float32).view(np.uint32)
+    head[:, 1, :3] = np.column_stack([place, first, targets.corners])
+    used = np.arange(targets.outlines.shape[1]) < targets.corners[:, None]
+    corners = np.zeros((int(used.sum()), 4), dtype=np.uint32)
+    off = (targets.outlines - targets.points[:, None])[used].astype(np.float32)
+    corners[:, :3] = off.view(np.uint32)
+    # A buffer is never empty.
+    rows = np.concatenate([head.reshape(-1, 4), corners, np.zeros((1, 4), dtype=np.uint32)])
+    return np.concatenate([[np.inf], falling]).astype(np.float32), rows
 
 
 def fits(field: HeightField) -> bool:
@@ -226,12 +364,11 @@ def fits(field: HeightField) -> bool:
 def _row(
     shape: tuple[int, int],
     at: tuple[float, float],
-    own: tuple[int, int],
     sign: int,
     reach: float,
-    z: float,
+    before: tuple[float, float] | None,
 ) -> tuple[int | float, ...]:
-    """What the kernel knows of an eye, for the rows to one side of it."""
+    """What the kernel knows of an eye's place, for the rows to one side of it; then the rays: slope, step, number."""
     rows = shape[0]
     # As the kernel knows the place, so that all agree on which row comes first.
     (row, row_part), (col, part) = (_parted(value) for value in at)
@@ -242,8 +379,9 @@ def _row(
     away = sign * (first - at[0])
     # One row beyond the reach, as the sweep on the CPU.
     steps = int(min(steps, max(0.0, math.floor(min(reach, 1e9) + 1.0 - away) + 1)))
-    slope, step, rays = rays_of(shape, at, sign, reach)
-    return (first, max(0, steps), row, row_part, col, part, z, slope, step, rays, *own)
+    rays = rays_of(shape, at, sign, reach)
+    begin, end = rays_before(rays, sign, before)
+    return (first, max(0, steps), row, row_part, col, part, rays[0] + begin * rays[1], rays[1], end - begin)
 
 
 def _parted(value: float) -> tuple[int, float]:

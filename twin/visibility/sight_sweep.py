@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from twin.errors import InputError
 from twin.jit import njit
+from twin.visibility.exposed import Exposed, FaceTargets, add_seen, rays_before, rising
 from twin.visibility.occluders import HeightField
 from twin.visibility.tolerances import GRAZE_TOLERANCE_M
 
@@ -107,6 +108,12 @@ class SightSweep:
             An eye that is not three finite numbers, a reach that is not positive.
         """
         self._check(eye, reach_m)
+        return self._least(eye, reach_m, near_m, None)
+
+    def _least(
+        self, eye: Eye, reach_m: float, near_m: float, before: tuple[float, float] | None
+    ) -> NDArray[np.float32]:
+        """``lowest_seen``; where the eye lies on an upright face, only of the cells before it."""
         field = self.field
         rows, cols = field.shape
         row, col = self._place(eye)
@@ -115,15 +122,16 @@ class SightSweep:
         turned = np.full((cols, rows), np.nan, dtype=np.float32)
         jobs = []
         with ThreadPoolExecutor(self._threads) as pool:
-            for surface, found, at, cell in (
-                (self._surfaces[0], out, (row, col), (field.dy, field.dx)),
-                (self._surfaces[1], turned, (col, row), (field.dx, field.dy)),
+            for surface, found, at, cell, up in (
+                (self._surfaces[0], out, (row, col), (field.dy, field.dx), before),
+                (self._surfaces[1], turned, (col, row), (field.dx, field.dy), before and before[::-1]),
             ):
                 place = (at[0], at[1], height, self._bend)
                 # A cell on the diagonal belongs to the rows.
                 closed = found is out
                 for sign in (1, -1):
-                    slopes = _slopes(surface[0].shape, at, sign, reach_m / cell[0])
+                    rays = rays_of(surface[0].shape, at, sign, reach_m / cell[0])
+                    slopes = _slopes(rays, rays_before(rays, sign, up))
                     jobs += [
                         pool.submit(
                             _carry, *surface, found, place, (*cell, reach_m, near_m), (sign, closed), some
@@ -162,6 +170,75 @@ class SightSweep:
             np.fmin(least, found, out=least)
         return count, least
 
+    def expose(self, targets: FaceTargets, eye_height_m: float, reach_m: float = math.inf) -> Exposed:
+        """What eyes above the feet of the cells see of targets: sight is mutual.
+
+        Parameters
+        ----------
+        targets
+            Where they are, how they look, and what they stand for.
+        eye_height_m
+            Height of the eyes above the feet [m].
+        reach_m
+            Farthest eye from a target, in plan [m].
+
+        Returns
+        -------
+        Of the cells of the field. Those of all targets are, to the byte, what those of parts of them add up to.
+
+        Raises
+        ------
+        InputError
+            A reach that is not positive, eyes below their feet.
+        """
+        self._check_eyes(eye_height_m, reach_m)
+        found = Exposed.nothing(self.field.shape)
+        with ThreadPoolExecutor(self._threads) as pool:
+            for k in range(len(targets)):
+                self._add(pool, found, targets, k, (eye_height_m, reach_m))
+        return found
+
+    def _check_eyes(self, eye_height_m: float, reach_m: float) -> None:
+        if not (np.isfinite(eye_height_m) and eye_height_m >= 0):
+            raise InputError(f"eyes are a number of metres from 0 on above their feet; got {eye_height_m}")
+        self._check((0.0, 0.0, 0.0), reach_m)
+
+    def _add(
+        self,
+        pool: ThreadPoolExecutor,
+        found: Exposed,
+        targets: FaceTargets,
+        number: int,
+        asked: tuple[float, float],
+    ) -> None:
+        """What the cells see of one target, in threads over rows."""
+        field, (eye_height, reach) = self.field, asked
+        x, y, z = (float(value) for value in targets.points[number])
+        least = self._least((x, y, z), reach, 0.0, rising(targets.normals[number], field.dx, field.dy))
+        row, col = self._place((x, y, z))
+        outline = targets.outlines[number, : targets.corners[number]] - targets.points[number]
+        face = (targets.normals[number], float(targets.marks[number]), float(targets.areas[number]), outline)
+        sums = (found.count, found.lowest, found.solid_angle)
+        place, size = (row, col, z - self._level, eye_height), (field.dy, field.dx)
+        far = min(reach / field.dy + 1.0, abs(row) + field.shape[0])
+        first, last = max(0, math.floor(row - far)), min(field.shape[0], math.ceil(row + far) + 1)
+        rows = max(1, -(-(last - first) // self._threads))
+        jobs = [
+            pool.submit(
+                add_seen,
+                least,
+                self._surfaces[0][1],
+                sums,
+                place,
+                size,
+                face,
+                (r, min(last, r + rows)),
+            )
+            for r in range(first, last, rows)
+        ]
+        for job in jobs:
+            job.result()
+
     def close(self) -> None:
         """Give memory of a device back."""
 
@@ -194,13 +271,10 @@ class SightSweep:
         return seen
 
 
-def _slopes(
-    shape: tuple[int, int], at: tuple[float, float], sign: int, reach: float
-) -> list[NDArray[np.float64]]:
+def _slopes(rays: tuple[float, float, int], some: tuple[int, int]) -> list[NDArray[np.float64]]:
     """Rays of a sector as columns per row, in bands that share a ray with the next; none where no cell lies there."""
-    first, step, count = rays_of(shape, at, sign, reach)
-    slopes = np.asarray(first + step * np.arange(count), dtype=np.float64)
-    return [slopes[start : start + BAND + 1] for start in range(0, count - 1, BAND)]
+    slopes = np.asarray(rays[0] + rays[1] * np.arange(*some), dtype=np.float64)
+    return [slopes[start : start + BAND + 1] for start in range(0, len(slopes) - 1, BAND)]
 
 
 def rays_of(

@@ -3,13 +3,15 @@
 // A thread carries three rays of one eye, and nobody else's: neighbours carry one of them too. At each row it meets the
 // column that a ray crosses on the way, reads the one cell that may lie between its rays, then meets the row itself. See
 // twin/visibility/sight_sweep.py, which this follows. Cells belong to the pair of rays that their place gives, worked out
-// alike by every thread: none is read twice or left out.
+// alike by every thread: none is read twice or left out. What is done with a cell stands in tally.wgsl or expose.wgsl:
+// fn found(eye: Eye, cell: u32, lowest: f32, off: vec3<f32>), with the cell's place in the results, the least height
+// that is seen there [m], and the point asked over the cell from the eye: east, north, up [m].
 
 struct Call {
     rows: u32,        // of the side
     cols: u32,
     sign: i32,        // 1: rows are met upwards, -1: downwards
-    closed: u32,      // 1: cells on the diagonal belong to the side
+    closed: u32,      // 1: rows run south and cells on the diagonal belong to the side; 0: rows run east
     row_step: u32,    // from a cell to the one in the next row, in the results
     col_step: u32,
     high: f32,        // size of a cell [m]
@@ -37,14 +39,13 @@ struct Eye {
     rays: u32,
     own_row: i32,     // the cell that the eye stands over: seen, and not asked here
     own_col: i32,
+    number: u32,      // of the eye among all
 }
 
-@group(0) @binding(0) var<storage, read> heights: array<f32>;              // (rows, cols) [m]
-@group(0) @binding(1) var<storage, read> feet: array<f32>;                 // (rows, cols) [m]
-@group(0) @binding(2) var<storage, read_write> seen: array<atomic<u32>>;   // eyes that see a target as high as asked
-@group(0) @binding(3) var<storage, read_write> least: array<atomic<u32>>;  // bits of the least height that any sees [m]
-@group(0) @binding(4) var<storage, read> eyes: array<Eye>;
-@group(0) @binding(5) var<uniform> call: Call;
+@group(0) @binding(0) var<storage, read> heights: array<f32>;  // (rows, cols) [m]
+@group(0) @binding(1) var<storage, read> feet: array<f32>;     // (rows, cols) [m]
+@group(0) @binding(2) var<storage, read> eyes: array<Eye>;
+@group(0) @binding(3) var<uniform> call: Call;
 
 const NOTHING: f32 = -1.0e30;  // a ray that has met nothing yet
 const HOLE: f32 = -1.0e29;     // heights below are holes
@@ -119,10 +120,8 @@ fn on_row(horizon: f32, eye: Eye, slope: f32, away: f32, row: u32) -> f32 {
     return met(horizon, z, eye, away * along);
 }
 
-@compute @workgroup_size(64)
-fn sight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let pair = group.x * 64u + lane;
-    let eye = eyes[group.z];
+// The rays of one pair, and the ray between them, from the eye to the border.
+fn carry(eye: Eye, pair: u32) {
     if (eye.rays < 2u || 2u * pair + 1u >= eye.rays) {
         return;
     }
@@ -174,10 +173,10 @@ fn sight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
                 lowest = abs(max(0.0, line * length + eye.z + call.bend * length * length - foot - call.graze));
             }
             let cell = here * call.row_step + u32(column) * call.col_step;
-            atomicMin(&least[cell], bitcast<u32>(lowest));
-            if (lowest <= call.asked) {
-                atomicAdd(&seen[cell], 1u);
-            }
+            let along = f32(call.sign) * away * call.high;
+            let across = aside * call.wide;
+            let east_north = select(vec2<f32>(along, -across), vec2<f32>(across, -along), call.closed == 1u);
+            found(eye, cell, lowest, vec3<f32>(east_north, foot + call.asked - eye.z));
         }
         horizon.x = on_row(horizon.x, eye, slopes.x, away, here);
         horizon.y = on_row(horizon.y, eye, slopes.y, away, here);

@@ -1,0 +1,229 @@
+"""What cells see of targets on faces: the sums of numba and of the GPU against one target after the other in NumPy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tests.tolerances import EXPOSED_ALIKE_SHARE, EXPOSED_GPU_SHARE, EXPOSED_GPU_SR, EXPOSED_SR
+from twin.errors import InputError
+from twin.visibility import gpu_sight
+from twin.visibility.caster import Device
+from twin.visibility.exposed import NEAR_CELLS, Exposed, FaceTargets, padded
+from twin.visibility.gpu_device import Gpu, GpuLostError
+from twin.visibility.gpu_sight import GpuSight
+from twin.visibility.occluders import HeightField
+from twin.visibility.sight_sweep import SightSweep
+
+EYE_M = 1.6
+
+
+def rough(
+    seed: int, rows: int, cols: int, cells: tuple[float, float] = (0.5, 0.8)
+) -> tuple[HeightField, NDArray[np.float64]]:
+    """Rough ground with holes, and feet over it with holes of their own."""
+    rng = np.random.default_rng(seed)
+    z = np.cumsum(rng.normal(0, 0.4, (rows, cols)), axis=1) + 80.0
+    feet = z - 0.2
+    z[rng.random(z.shape) < 0.03] = np.nan
+    feet[rng.random(z.shape) < 0.05] = np.nan
+    return HeightField(z, *cells, 1000.0, -500.0), feet
+
+
+def some_targets(field: HeightField, seed: int, count: int, up_m: float = 6.0) -> FaceTargets:
+    """Walls of any bearing, roofs of any slope, and edges, over the field and beside it."""
+    rng = np.random.default_rng(seed)
+    x, y = field.centres()
+    places = rng.uniform((x[0] - 3, y[-1] - 3), (x[-1] + 3, y[0] + 3), (count, 2))
+    points = np.column_stack([places, 80.0 + rng.uniform(-1.0, up_m, count)])
+    around, up = rng.uniform(0, 2 * np.pi, count), rng.choice([0.0, 0.0, 0.3, 1.0], count)
+    around[: count // 4] = rng.integers(0, 4, count // 4) * np.pi / 2
+    flat = np.sqrt(1.0 - up**2)
+    normals = np.column_stack([flat * np.cos(around), flat * np.sin(around), up])
+    along = np.column_stack([-np.sin(around), np.cos(around), np.zeros(count)])
+    across = np.cross(normals, along)
+    outlines: list[NDArray[np.float64] | None] = []
+    sides = rng.uniform(0.5, 4.0, count)
+    round_about = rng.random(count) < 0.2
+    for k in range(count):
+        turns = np.arange(rng.integers(3, 7))[:, None] * 2 * np.pi / 5
+        shape = sides[k] / 2 * (np.cos(turns) * along[k] + np.sin(turns) * across[k])
+        outlines.append(None if round_about[k] else points[k] + shape)
+    normals[round_about] = 0.0
+    areas = np.where(round_about, 0.0, sides**2)
+    return FaceTargets(points, normals, points[:, 2] - 80.0, areas, *padded(outlines))
+
+
+def one_by_one(field: HeightField, feet: NDArray[np.float64], targets: FaceTargets, reach: float) -> Exposed:
+    """The plain sum: whom each target sees, its front, and the closed forms, for all cells at once."""
+    sweep, out = SightSweep(field, feet, bend=1e-6), Exposed.nothing(field.shape)
+    x, y = field.centres()
+    eyes = np.stack([*np.meshgrid(x, y), feet + EYE_M], axis=2)
+    for k in range(len(targets)):
+        off = eyes - targets.points[k]
+        least = sweep.lowest_seen(tuple(map(float, targets.points[k])), reach)
+        before = off @ targets.normals[k]
+        seen = (least <= np.float32(EYE_M)) & ((before > 0) | (not targets.normals[k].any()))
+        out.count[seen] += 1
+        out.lowest[seen] = np.minimum(out.lowest[seen], np.float32(targets.marks[k]))
+        distance2 = np.maximum((off**2).sum(axis=2), 1e-6)
+        fills = targets.areas[k] * np.maximum(before, 0) / distance2**1.5
+        outline = targets.outlines[k, : targets.corners[k]]
+        if len(outline):
+            near = seen & (distance2 < NEAR_CELLS**2 * targets.areas[k])
+            fills[near] = [outlined(outline - eye) for eye in eyes[near]]
+        out.solid_angle[seen] += np.minimum(fills[seen], 2 * np.pi)
+    return out
+
+
+def outlined(rays: NDArray[np.float64]) -> float:
+    """Solid angle of a polygon from its corners (k, 3), by the dihedral angles of van Oosterom and Strackee."""
+    rays = rays / np.linalg.norm(rays, axis=1, keepdims=True)
+    total = 0.0
+    for k in range(1, len(rays) - 1):
+        a, b, c = rays[0], rays[k], rays[k + 1]
+        total += 2 * math.atan2(np.linalg.det([a, b, c]), 1 + a @ b + b @ c + c @ a)
+    return abs(total)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 60), st.integers(1, 60), st.sampled_from([12.0, math.inf]))
+def test_numba_adds_up_one_after_the_other(seed: int, rows: int, cols: int, reach: float) -> None:
+    field, feet = rough(seed, rows, cols)
+    targets = some_targets(field, seed, 12)
+    known = one_by_one(field, feet, targets, reach)
+    found = SightSweep(field, feet, bend=1e-6, threads=2).expose(targets, EYE_M, reach)
+    # A cell in the plane of a face is before it or not, by a rounding error.
+    alike = found.count == known.count
+    assert alike.mean() >= EXPOSED_ALIKE_SHARE
+    assert np.array_equal(found.lowest[alike], known.lowest[alike])
+    assert np.abs(found.solid_angle - known.solid_angle)[alike].max() <= EXPOSED_SR
+
+
+def check_same(found: Exposed, known: Exposed) -> None:
+    alike = found.count == known.count
+    assert alike.mean() >= 0.98, alike.mean()
+    assert (found.lowest == known.lowest)[alike].mean() >= 0.99
+    off = np.abs(found.solid_angle - known.solid_angle)[alike]
+    assert (off <= EXPOSED_GPU_SR + EXPOSED_GPU_SHARE * known.solid_angle[alike]).mean() >= 0.99, np.sort(
+        off
+    )[-20:]
+    total = known.solid_angle.sum()
+    assert abs(found.solid_angle.sum() - total) <= 5e-3 * total + 1e-6
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**31), st.integers(20, 70), st.integers(20, 70), st.sampled_from([12.0, math.inf]))
+def test_the_gpu_adds_up_as_numba(gpu_device: Device, seed: int, rows: int, cols: int, reach: float) -> None:
+    field, feet = rough(seed, rows, cols)
+    targets = some_targets(field, seed, 15)
+    sweep = GpuSight(field, feet, gpu_device, bend=1e-6)
+    found = sweep.expose(targets, EYE_M, reach)
+    sweep.close()
+    check_same(found, SightSweep(field, feet, bend=1e-6).expose(targets, EYE_M, reach))
+
+
+def on_numba(field: HeightField, feet: NDArray[np.float64], device: Device) -> SightSweep:
+    return SightSweep(field, feet, threads=2)
+
+
+def on_the_gpu(field: HeightField, feet: NDArray[np.float64], device: Device) -> SightSweep:
+    return GpuSight(field, feet, device)
+
+
+@pytest.mark.parametrize("make", [on_numba, on_the_gpu])
+def test_parts_add_up_to_the_whole(
+    make: Callable[..., SightSweep], gpu_device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field, feet = rough(3, 50, 41)
+    targets = some_targets(field, 4, 30)
+    sweep = make(field, feet, gpu_device)
+    whole = sweep.expose(targets, EYE_M)
+    order = np.random.default_rng(5).permutation(len(targets))
+    parts = [sweep.expose(targets[order[a:b]], EYE_M) for a, b in ((0, 1), (1, 12), (12, 12), (12, 30))]
+    sweep.close()
+    monkeypatch.setattr(gpu_sight, "TOGETHER", 7)
+    monkeypatch.setattr(gpu_sight, "STEPS", 1)
+    other = make(field, feet, gpu_device)
+    again = other.expose(targets, EYE_M)
+    other.close()
+    assert whole.count.max() > 5
+    added = [
+        Exposed(
+            sum((part.count for part in parts), np.zeros_like(whole.count)),
+            np.minimum.reduce([part.lowest for part in parts]),
+            sum((part.solid_angle for part in parts), np.zeros(field.shape)),
+        ),
+        again,
+    ]
+    for each in added:
+        for name in ("count", "lowest", "solid_angle"):
+            assert getattr(each, name).tobytes() == getattr(whole, name).tobytes(), name
+
+
+@pytest.mark.parametrize("make", [on_numba, on_the_gpu])
+def test_what_fills_the_view_many_times_over_does_not_run_over(
+    make: Callable[..., SightSweep], gpu_device: Device
+) -> None:
+    """3,000 walls a hand before an eye, each nearly a half space: 2^32 units are 0.004 sr."""
+    field = HeightField(np.zeros((3, 4)), 1.0, 1.0, 0.0, 0.0)
+    count = 3000
+    points = np.tile([1.0, -1.02, 1.6], (count, 1))
+    square = np.array([[-50.0, 0, -50], [50, 0, -50], [50, 0, 50], [-50, 0, 50]])
+    targets = FaceTargets(
+        points, np.tile([0.0, 1.0, 0.0], (count, 1)), np.linspace(-2.0, 5.0, count), np.full(count, 1e4),
+        points[:, None] + square, np.full(count, 4),
+    )  # fmt: skip
+    sweep = make(field, np.zeros(field.shape), gpu_device)
+    found = sweep.expose(targets, EYE_M)
+    sweep.close()
+    assert found.count.max() == count and (found.count[2] == 0).all()
+    assert found.lowest[1, 1] == -2.0 and np.isinf(found.lowest[2]).all()
+    # A square of 100 m from 0.02 m, and its neighbour from 1.02 m.
+    for cell, off in (((1, 1), 0.02), ((0, 1), 1.02)):
+        alone = 4 * math.asin(1e4 / (1e4 + 4 * off**2))
+        assert found.solid_angle[cell] == pytest.approx(count * alone, rel=1e-3)
+
+
+def test_a_lost_device_is_opened_again(gpu_device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    field, feet = rough(1, 30, 30)
+    targets = some_targets(field, 2, 9)
+    sweep = GpuSight(field, feet, gpu_device)
+    want = sweep.expose(targets, EYE_M)
+    run, lost = Gpu.run, []
+
+    def once(self: Gpu, *args: object) -> None:
+        if len(lost) < 3:
+            lost.append(True)
+        if len(lost) == 2:
+            lost.append(True)
+            raise GpuLostError("unplugged")
+        run(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Gpu, "run", once)
+    found = sweep.expose(targets, EYE_M)
+    sweep.close()
+    assert len(lost) == 3 and found.solid_angle.tobytes() == want.solid_angle.tobytes()
+
+
+def test_what_cannot_be_is_refused() -> None:
+    field, feet = rough(1, 4, 5)
+    targets = some_targets(field, 2, 3)
+    with pytest.raises(InputError, match="eyes are a number"):
+        SightSweep(field, feet).expose(targets, -1.0)
+    with pytest.raises(InputError, match="farthest target"):
+        SightSweep(field, feet).expose(targets, EYE_M, 0.0)
+    with pytest.raises(InputError, match="marks of 3 targets"):
+        FaceTargets(targets.points, targets.normals, targets.marks[:2], targets.areas, targets.outlines,
+                    targets.corners)  # fmt: skip
+    with pytest.raises(InputError, match="outlines hold"):
+        FaceTargets(targets.points, targets.normals, targets.marks, targets.areas, targets.outlines,
+                    targets.corners + 9)  # fmt: skip
+    none = SightSweep(field, feet).expose(targets[:0], EYE_M)
+    assert none.count.max() == 0 and np.isinf(none.lowest).all()
