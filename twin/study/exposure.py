@@ -27,14 +27,17 @@ from twin.study.surface import scene_field
 from twin.study.targets import KINDS, Targets
 from twin.study.watch import Progress, Ticker
 from twin.visibility.caster import Caster, Device, make_caster, make_sight
+from twin.visibility.exposed import Exposed, FaceTargets, padded, taken_by_each
 from twin.visibility.sight_sweep import SightSweep
 
 FRAME_SR = 4.0 * float(
     np.arcsin(36.0 * 24.0 / np.sqrt((36.0**2 + 4.0 * 50.0**2) * (24.0**2 + 4.0 * 50.0**2)))
 )
 """Solid angle of the picture of a 50 mm lens on 36 x 24 mm [sr]: 4 asin(w h / sqrt((w2 + 4 d2)(h2 + 4 d2)))."""
-NEAR_CELLS = 8.0
-"""Within so many sides of a cell its solid angle is that of its outline, beyond it is A cos i / d2 (off by 0.5 %)."""
+TOGETHER = 16
+"""Targets that are swept between two words of progress."""
+TOGETHER_ON_GPU = 2048
+"""The same for sweeps on a GPU, whose sums are read back between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,32 +115,27 @@ class Seen:
         if targets.area[number] > 0:
             self.solid_angle[seen] += cell_solid_angle(targets, number, eyes[seen])
 
+    def add_all(self, found: Exposed, window: tuple[slice, slice], index: NDArray[np.int64]) -> None:
+        """What cells see of several targets; the eyes stand over those of a window, at some places (n,) in it."""
+        self.count += found.count[window].ravel()[index]
+        np.minimum(self.lowest, found.lowest[window].ravel()[index], out=self.lowest)
+        self.solid_angle += found.solid_angle[window].ravel()[index]
+
 
 def cell_solid_angle(targets: Targets, number: int, eyes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Solid angle of the cell of a target from eyes (n, 3) before it [sr].
+    """Solid angle of the cell of a target from eyes (n, 3) before it [sr]; see ``twin.visibility.exposed``."""
+    point, outline = targets.points[number], targets.cells[number]
+    corners = np.empty((0, 3)) if outline is None else outline - point
+    return taken_by_each(eyes - point, targets.normals[number], float(targets.area[number]), corners)
 
-    A cos i / d2; near the cell that of its outline, by the formula for triangles of van Oosterom and Strackee (1983,
-    IEEE Transactions on Biomedical Engineering 30(2)).
-    """
-    area, outline = float(targets.area[number]), targets.cells[number]
-    off = eyes - targets.points[number]
-    distance2 = np.maximum(np.einsum("ij,ij->i", off, off), 1e-6)
-    cosine = off @ targets.normals[number] / np.sqrt(distance2)
-    out: NDArray[np.float64] = area * np.maximum(cosine, 0.0) / distance2
-    near = np.flatnonzero(distance2 < NEAR_CELLS**2 * area)
-    if outline is not None and len(near):
-        rays = outline[None] - eyes[near, None]
-        rays /= np.maximum(np.linalg.norm(rays, axis=2, keepdims=True), 1e-9)
-        total = np.zeros(len(near))
-        for k in range(1, outline.shape[0] - 1):
-            a, b, c = rays[:, 0], rays[:, k], rays[:, k + 1]
-            volume = np.einsum("ij,ij->i", a, np.cross(b, c))
-            below = (
-                1.0 + np.einsum("ij,ij->i", a, b) + np.einsum("ij,ij->i", b, c) + np.einsum("ij,ij->i", c, a)
-            )
-            total += 2.0 * np.arctan2(volume, below)
-        out[near] = np.abs(total)
-    return out
+
+def face_targets(targets: Targets, some: NDArray[np.integer]) -> FaceTargets:
+    """Some targets (k,) as the sweeps know them; their marks are heights above the foot of the buildings [m]."""
+    points = targets.points[some]
+    outlines, corners = padded([targets.cells[k] for k in some.tolist()])
+    return FaceTargets(
+        points, targets.normals[some], points[:, 2] - targets.foot, targets.area[some], outlines, corners
+    )
 
 
 def bent(
@@ -273,34 +271,43 @@ def _by_sweeps(
     where: tuple[Device, int],
     tick: Ticker,
 ) -> Seen:
-    """One sweep from each target, over a field without its own building."""
-    seen, eyes = Seen.none(len(ground)), ground.xyz
+    """Sweeps from the targets, building by building over a field without it: one field is kept at a time."""
+    seen = Seen.none(len(ground))
     height = max(settings.eye_height_m, surface_lift(table))
-    bend = bend_of(settings.refraction_k) if settings.curvature else 0.0
-    sweeps: dict[int, tuple[SightSweep, tuple[slice, slice]]] = {}
-    # Building by building: one field is kept at a time.
     order = np.argsort(targets.of, kind="stable")
+    each = np.bincount(targets.of, minlength=len(targets.ids)).tolist()
+    together = TOGETHER_ON_GPU if where[0].kind == "gpu" else TOGETHER
+    sizes = [min(together, count - start) for count in each for start in range(0, count, together)]
+    own, sweep, window = -1, None, (slice(0), slice(0))
     try:
-        for step in tick.steps("targets", len(targets), len(ground), seen.state):
-            k = int(order[step])
-            own = int(targets.of[k])
-            if own not in sweeps:
-                others = np.array([name != targets.ids[own] for name in table.ids])
-                field_, whole = scene_field(faces_of(table, others), ground.grid)
-                window = window_of(ground.grid, whole)
-                feet = np.full(whole.shape, np.nan)
-                feet[window] = ground.raster((ground.z - height).astype(np.float32)).values
-                for old, _ in sweeps.values():
-                    old.close()
-                sweeps = {own: (make_sight(field_, feet, where[0], bend=bend, threads=where[1]), window)}
-            sweep, window = sweeps[own]
-            x, y, z = (float(v) for v in targets.points[k])
-            least = sweep.lowest_seen((x, y, z), settings.max_distance_m)[window].ravel()[ground.index]
-            seen.add(targets, k, eyes, np.flatnonzero((least <= height) & _faces(targets, k, eyes, settings)))
+        for part in tick.spans("targets", sizes, len(ground), seen.state):
+            some = order[part.start : part.stop]
+            if targets.of[some[0]] != own:
+                own = int(targets.of[some[0]])
+                if sweep is not None:
+                    sweep.close()
+                sweep, window = _sweep_without(table, targets.ids[own], ground, settings, where)
+            if sweep is not None:
+                found = sweep.expose(face_targets(targets, some), height, settings.max_distance_m)
+                seen.add_all(found, window, ground.index)
     finally:
-        for sweep, _ in sweeps.values():
+        if sweep is not None:
             sweep.close()
     return seen
+
+
+def _sweep_without(
+    table: FaceTable, own: str, ground: Receptors, settings: ExposureSettings, where: tuple[Device, int]
+) -> tuple[SightSweep, tuple[slice, slice]]:
+    """The sweep over all but a building, and the cells of the study in its field."""
+    height = max(settings.eye_height_m, surface_lift(table))
+    others = np.array([name != own for name in table.ids])
+    field_, whole = scene_field(faces_of(table, others), ground.grid)
+    window = window_of(ground.grid, whole)
+    feet = np.full(whole.shape, np.nan, np.float32)
+    feet[window] = ground.raster((ground.z - height).astype(np.float32)).values
+    bend = bend_of(settings.refraction_k) if settings.curvature else 0.0
+    return make_sight(field_, feet, where[0], bend=bend, threads=where[1]), window
 
 
 def exposure_method(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -68,6 +68,19 @@ class Ticker:
         state
             Arrays that the loop adds up in place; those of an earlier run that was stopped are put into them first.
         """
+        for part in self.spans(name, [1] * count, weight, state):
+            yield part.start
+
+    def spans(self, name: str, sizes: Sequence[int], weight: float, state: State) -> Iterator[range]:
+        """Parts of a loop that are still to be done, as the numbers of their steps.
+
+        Parameters
+        ----------
+        name, weight, state
+            As ``steps``.
+        sizes
+            Steps that are done together, part by part.
+        """
         kept = self.kept(name)
         begin = 0
         if kept is not None:
@@ -75,10 +88,13 @@ class Ticker:
             for key, values in state.items():
                 values[...] = kept[key]
             self.add(begin * weight, name)
-        for number in range(begin, count):
-            yield number
-            self.keep(partial(_at, number + 1, state), name)
-            self.add(weight, name)
+        end = 0
+        for size in sizes:
+            start, end = max(end, begin), end + size
+            if start < end:
+                yield range(start, end)
+                self.keep(partial(_at, end, state), name)
+                self.add((end - start) * weight, name)
 
     def kept(self, name: str = "") -> State | None:
         """What an earlier run of the same key, or a loop in it, has counted."""
