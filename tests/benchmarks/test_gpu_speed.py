@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.test_ray_engines import RAYS, rays, town
-from tests.benchmarks.test_sight_speed import valley
+from tests.benchmarks.test_sight_speed import tower, valley
 from tests.benchmarks.test_sweep_speed import valley_field
 from tests.study_worlds import box, flat, scene_of, sun_at
 from twin.model.results import SunInstant
@@ -125,6 +125,48 @@ def test_ten_thousand_observers(benchmark, device: Device, real: bool) -> None:
         f"{device.adapter}: {count} observers over {side}^2 cells: {seconds:.2f} s ({rate:.0f} million cells/s)"
     )
     assert 0 < seen.max() <= count
+    assert not real or seconds <= 60.0
+    sweep.close()
+
+
+def test_a_zone_of_visibility(benchmark, device: Device, real: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """10,000 targets on five towers over 800 ha at 0.5 m, counted on the device: at most 60 s, what is read back with
+    it; in software 40 targets over 400 x 400 cells."""
+    whole = valley()
+    side, count = (whole.shape[0], 2_000) if real else (400, 8)
+    field = HeightField(whole.heights[:side, :side], 0.5, 0.5, 0.0, 0.0)
+    x, y = field.centres()
+    towers = [
+        tower(field, float(x[side * k // 6]), float(y[side * (6 - k) // 6]), count) for k in range(1, 6)
+    ]
+    sweep = make_sight(field, None, device)
+    sweep.expose(towers[0][:1], 1.6)
+    done = {"calls": 0, "bytes": 0}
+    run, read = Gpu.run, Gpu.read
+
+    def runs(gpu: Gpu, *args: Any) -> None:
+        done["calls"] += 1
+        run(gpu, *args)
+
+    def reads(gpu: Gpu, buffer: Any, nbytes: int) -> Any:
+        done["bytes"] += nbytes
+        return read(gpu, buffer, nbytes)
+
+    monkeypatch.setattr(Gpu, "run", runs)
+    monkeypatch.setattr(Gpu, "read", reads)
+    found = benchmark.pedantic(
+        lambda: [sweep.expose(targets, 1.6) for targets in towers], rounds=1, warmup_rounds=0
+    )
+    seconds = benchmark.stats["median"]
+    targets, cells = 5 * count, field.heights.size
+    benchmark.extra_info.update(device=device.label, targets=targets, **done)
+    print(
+        f"{device.adapter}: {targets} targets over {side}^2 cells: {seconds:.2f} s "
+        f"({targets * cells / seconds / 1e6:.0f} million cells/s), {done['calls']} calls of the kernel, "
+        f"{done['bytes'] / 1e6:.0f} MB read back"
+    )
+    assert all(0 < each.count.max() <= count for each in found)
+    assert done["bytes"] <= 5 * (4 * 4 * cells + count)
     assert not real or seconds <= 60.0
     sweep.close()
 
