@@ -34,7 +34,7 @@ FRAME_SR = 4.0 * float(
     np.arcsin(36.0 * 24.0 / np.sqrt((36.0**2 + 4.0 * 50.0**2) * (24.0**2 + 4.0 * 50.0**2)))
 )
 """Solid angle of the picture of a 50 mm lens on 36 x 24 mm [sr]: 4 asin(w h / sqrt((w2 + 4 d2)(h2 + 4 d2)))."""
-TOGETHER = 16
+TOGETHER = 8
 """Targets that are swept between two words of progress."""
 TOGETHER_ON_GPU = 2048
 """The same for sweeps on a GPU, whose sums are read back between them."""

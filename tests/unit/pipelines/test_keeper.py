@@ -12,10 +12,13 @@ import pytest
 from pipelines import keeper
 from pipelines.console import Ticker
 from tests.study_worlds import box, flat, local_grid, scene_of
+from twin.study import exposure as study_of_exposure
+from twin.study.exposure import ExposureSettings
 from twin.study.facades import FaceAsk, sample_faces, sun_on_faces
 from twin.study.probable import sunshine_of
 from twin.study.sunlight import sunlight
 from twin.study.suns import Day, Period, SunlightSettings
+from twin.study.targets import targets_of
 from twin.sun.weather import clear_sky_year
 from twin.visibility.caster import choose_device
 
@@ -118,6 +121,38 @@ def test_a_stopped_study_of_faces_goes_on(
     assert np.array(found.probable).tobytes() == np.array(whole.probable).tobytes()
     again.drop()
     assert not tmp_path.exists() or not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_stopped_zone_of_visibility_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """Two buildings; in other parts, and stopped between them, the same bytes."""
+    monkeypatch.setattr(keeper, "EVERY_S", 0.0)
+    scene = scene_of(flat(150.0), (box("a", (-20, 5), (12, 10, 15)), box("b", (25, -10), (10, 10, 25), 20.0)))
+    grid, where = local_grid(60.0, 2.0), (choose_device("cpu"), 1)
+    targets = targets_of(scene, ["a", "b"], 5.0, where[0])
+    settings = ExposureSettings(engine="heightfield")
+    whole = study_of_exposure.exposure(scene, targets, grid, settings, where)
+    monkeypatch.setattr(study_of_exposure, "TOGETHER", 40)
+    with pytest.raises(KeyboardInterrupt):
+        study_of_exposure.exposure(
+            scene, targets, grid, settings, where, progress=keeper.Keeper(tmp_path, Stops(after))
+        )
+    told: list[float] = []
+
+    class Sees(Ticker):
+        def __init__(self) -> None: ...
+
+        def __call__(self, done: float, total: float, text: str = "") -> None:
+            told.append(done / total)
+
+    again = keeper.Keeper(tmp_path, Sees())
+    found = study_of_exposure.exposure(scene, targets, grid, settings, where, progress=again)
+    again.drop()
+    assert len(targets) > 95 and told[0] > 0.1 and told[-1] == pytest.approx(1.0)
+    for name, raster in whole.rasters.items():
+        assert found.rasters[name].values.tobytes() == raster.values.tobytes(), name
 
 
 def test_a_broken_state_is_left(tmp_path: Path) -> None:

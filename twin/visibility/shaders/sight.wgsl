@@ -65,8 +65,8 @@ fn met(horizon: f32, z: f32, eye: Eye, length: f32) -> f32 {
     return max(horizon, (z - eye.z) / length - call.bend * length);
 }
 
-// The column that a ray crosses between a row and the one before it.
-fn crossed(horizon: f32, eye: Eye, slope: f32, away: f32, before: u32, here: u32) -> f32 {
+// The column that a ray crosses between two rows, the one before first.
+fn crossed(horizon: f32, eye: Eye, slope: f32, along: f32, away: f32, rows: vec2<u32>) -> f32 {
     let a = eye.part + slope * (away - 1.0);
     let b = eye.part + slope * away;
     let mark = floor(max(a, b));
@@ -79,17 +79,16 @@ fn crossed(horizon: f32, eye: Eye, slope: f32, away: f32, before: u32, here: u32
     if (t <= 0.0 || f <= 0.0 || f >= 1.0) {
         return horizon;
     }
-    let low = height(before, column);
-    let high = height(here, column);
+    let low = height(rows.x, column);
+    let high = height(rows.y, column);
     if (low < HOLE || high < HOLE) {
         return horizon;
     }
-    let along = sqrt(call.high * call.high + slope * slope * call.wide * call.wide);
     return met(horizon, low * (1.0 - f) + high * f, eye, t * along);
 }
 
 // The height of a row where a ray crosses it.
-fn on_row(horizon: f32, eye: Eye, slope: f32, away: f32, row: u32) -> f32 {
+fn on_row(horizon: f32, eye: Eye, slope: f32, along: f32, away: f32, row: u32) -> f32 {
     let place = eye.part + slope * away;
     let last = i32(call.cols) - 1;
     var column = eye.col + i32(floor(place));
@@ -116,7 +115,6 @@ fn on_row(horizon: f32, eye: Eye, slope: f32, away: f32, row: u32) -> f32 {
         }
         z = z * (1.0 - f) + other * f;
     }
-    let along = sqrt(call.high * call.high + slope * slope * call.wide * call.wide);
     return met(horizon, z, eye, away * along);
 }
 
@@ -127,6 +125,8 @@ fn carry(eye: Eye, pair: u32) {
     }
     let first = eye.slope + eye.step * f32(2u * pair);
     let slopes = vec3<f32>(first, first + eye.step, first + 2.0 * eye.step);
+    // Metres for each row along a ray.
+    let along = sqrt(call.high * call.high + slopes * slopes * call.wide * call.wide);
     var horizon = vec3<f32>(NOTHING, NOTHING, NOTHING);
     for (var k = 0u; k < eye.steps; k++) {
         let row = eye.first + call.sign * i32(k);
@@ -134,9 +134,10 @@ fn carry(eye: Eye, pair: u32) {
         let here = u32(row);
         let behind = row - call.sign;
         if (behind >= 0 && behind < i32(call.rows)) {
-            horizon.x = crossed(horizon.x, eye, slopes.x, away, u32(behind), here);
-            horizon.y = crossed(horizon.y, eye, slopes.y, away, u32(behind), here);
-            horizon.z = crossed(horizon.z, eye, slopes.z, away, u32(behind), here);
+            let rows = vec2<u32>(u32(behind), here);
+            horizon.x = crossed(horizon.x, eye, slopes.x, along.x, away, rows);
+            horizon.y = crossed(horizon.y, eye, slopes.y, along.y, away, rows);
+            horizon.z = crossed(horizon.z, eye, slopes.z, along.z, away, rows);
         }
         let start = i32(floor(eye.part + slopes.x * away));
         for (var c = start; c <= start + 2; c++) {
@@ -173,13 +174,13 @@ fn carry(eye: Eye, pair: u32) {
                 lowest = abs(max(0.0, line * length + eye.z + call.bend * length * length - foot - call.graze));
             }
             let cell = here * call.row_step + u32(column) * call.col_step;
-            let along = f32(call.sign) * away * call.high;
+            let ahead = f32(call.sign) * away * call.high;
             let across = aside * call.wide;
-            let east_north = select(vec2<f32>(along, -across), vec2<f32>(across, -along), call.closed == 1u);
+            let east_north = select(vec2<f32>(ahead, -across), vec2<f32>(across, -ahead), call.closed == 1u);
             found(eye, cell, lowest, vec3<f32>(east_north, foot + call.asked - eye.z));
         }
-        horizon.x = on_row(horizon.x, eye, slopes.x, away, here);
-        horizon.y = on_row(horizon.y, eye, slopes.y, away, here);
-        horizon.z = on_row(horizon.z, eye, slopes.z, away, here);
+        horizon.x = on_row(horizon.x, eye, slopes.x, along.x, away, here);
+        horizon.y = on_row(horizon.y, eye, slopes.y, along.y, away, here);
+        horizon.z = on_row(horizon.z, eye, slopes.z, along.z, away, here);
     }
 }
