@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from twin.study.exposure import ExposureSettings, exposure
 from twin.study.targets import targets_of
 from twin.visibility import gpu_sight
 from twin.visibility.caster import Device, choose_device
-from twin.visibility.exposed import NEAR_CELLS, Exposed, FaceTargets, padded, rays_before, rising
+from twin.visibility.exposed import NEAR_CELLS, Exposed, FaceTargets, Patch, padded, rays_before, rising
 from twin.visibility.gpu_device import Gpu, GpuLostError
 from twin.visibility.gpu_sight import GpuSight
 from twin.visibility.occluders import HeightField
@@ -172,6 +173,43 @@ def test_parts_add_up_to_the_whole(
 
 
 @pytest.mark.parametrize("make", [on_numba, on_the_gpu])
+@pytest.mark.parametrize("shape", [(40, 33), (1, 50), (50, 1)])
+def test_targets_are_asked_over_fields_of_their_own(
+    make: Callable[..., SightSweep], gpu_device: Device, shape: tuple[int, int]
+) -> None:
+    """As over fields that are made so; the feet stay, and the field is itself again afterwards."""
+    field, feet = rough(8, *shape)
+    some = replace(some_targets(field, 9, 24), patch=np.repeat([-1, 1, 0], 8))
+    high = np.full((max(1, shape[0] // 3), max(1, shape[1] // 3)), 84.0)
+    high[:, -1] = np.nan
+    patches = [Patch(shape[0] // 2, shape[1] // 2, high), Patch(0, 0, high - 9.0)]
+    sweep = make(field, feet, gpu_device)
+    before = sweep.expose(replace(some, patch=None), EYE_M)
+    found = sweep.expose(some, EYE_M, patches=patches)
+    assert (
+        sweep.expose(replace(some, patch=None), EYE_M).solid_angle.tobytes() == before.solid_angle.tobytes()
+    )
+    sweep.close()
+    alone = []
+    for number in (-1, 0, 1):
+        z = field.heights.copy()
+        if number >= 0:
+            z[patches[number].within(shape)] = patches[number].heights
+        other = make(replace(field, heights=z), feet, gpu_device)
+        alone.append(other.expose(replace(some[np.flatnonzero(some.patch == number)], patch=None), EYE_M))
+        other.close()
+    count = sum(each.count for each in alone)
+    assert (found.count == count).mean() >= EXPOSED_ALIKE_SHARE
+    assert np.abs(found.solid_angle - sum(each.solid_angle for each in alone)).mean() <= EXPOSED_SR
+    assert min(shape) == 1 or (found.count != before.count).mean() > 0.02
+    # Where the feet are the field, they stay too.
+    bare = make(field, None, gpu_device)
+    low, high_feet = (bare.expose(some, EYE_M, patches=patches).count for _ in range(2))
+    assert (low == high_feet).all() and (low[~np.isfinite(field.heights)] == 0).all()
+    bare.close()
+
+
+@pytest.mark.parametrize("make", [on_numba, on_the_gpu])
 def test_what_fills_the_view_many_times_over_does_not_run_over(
     make: Callable[..., SightSweep], gpu_device: Device
 ) -> None:
@@ -267,5 +305,10 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(InputError, match="outlines hold"):
         FaceTargets(targets.points, targets.normals, targets.marks, targets.areas, targets.outlines,
                     targets.corners + 9)  # fmt: skip
+    patch = Patch(3, 0, np.zeros((2, 2)))
+    with pytest.raises(InputError, match="leaves a field"):
+        SightSweep(field, feet).expose(targets, EYE_M, patches=[patch])
+    with pytest.raises(InputError, match="patch 0 of 0"):
+        SightSweep(field, feet).expose(replace(targets, patch=np.zeros(3)), EYE_M)
     none = SightSweep(field, feet).expose(targets[:0], EYE_M)
     assert none.count.max() == 0 and np.isinf(none.lowest).all()

@@ -26,9 +26,9 @@ from twin.study.sight import bend_of, bend_vertices, curvature_record, sees
 from twin.study.surface import scene_field
 from twin.study.targets import KINDS, Targets
 from twin.study.watch import Progress, Ticker
+from twin.terrain.sampler import rasterise
 from twin.visibility.caster import Caster, Device, make_caster, make_sight
-from twin.visibility.exposed import Exposed, FaceTargets, padded, taken_by_each
-from twin.visibility.sight_sweep import SightSweep
+from twin.visibility.exposed import Exposed, FaceTargets, Patch, padded, taken_by_each
 
 FRAME_SR = 4.0 * float(
     np.arcsin(36.0 * 24.0 / np.sqrt((36.0**2 + 4.0 * 50.0**2) * (24.0**2 + 4.0 * 50.0**2)))
@@ -130,11 +130,18 @@ def cell_solid_angle(targets: Targets, number: int, eyes: NDArray[np.float64]) -
 
 
 def face_targets(targets: Targets, some: NDArray[np.integer]) -> FaceTargets:
-    """Some targets (k,) as the sweeps know them; their marks are heights above the foot of the buildings [m]."""
+    """Some targets (k,) as the sweeps know them: marks are heights above the foot of the buildings [m], patches the
+    field without their building."""
     points = targets.points[some]
     outlines, corners = padded([targets.cells[k] for k in some.tolist()])
     return FaceTargets(
-        points, targets.normals[some], points[:, 2] - targets.foot, targets.area[some], outlines, corners
+        points,
+        targets.normals[some],
+        points[:, 2] - targets.foot,
+        targets.area[some],
+        outlines,
+        corners,
+        targets.of[some],
     )
 
 
@@ -271,43 +278,41 @@ def _by_sweeps(
     where: tuple[Device, int],
     tick: Ticker,
 ) -> Seen:
-    """Sweeps from the targets, building by building over a field without it: one field is kept at a time."""
+    """Sweeps from the targets, building by building: the field is without the one that is asked for."""
     seen = Seen.none(len(ground))
     height = max(settings.eye_height_m, surface_lift(table))
-    order = np.argsort(targets.of, kind="stable")
-    each = np.bincount(targets.of, minlength=len(targets.ids)).tolist()
-    together = TOGETHER_ON_GPU if where[0].kind == "gpu" else TOGETHER
-    sizes = [min(together, count - start) for count in each for start in range(0, count, together)]
-    own, sweep, window = -1, None, (slice(0), slice(0))
-    try:
-        for part in tick.spans("targets", sizes, len(ground), seen.state):
-            some = order[part.start : part.stop]
-            if targets.of[some[0]] != own:
-                own = int(targets.of[some[0]])
-                if sweep is not None:
-                    sweep.close()
-                sweep, window = _sweep_without(table, targets.ids[own], ground, settings, where)
-            if sweep is not None:
-                found = sweep.expose(face_targets(targets, some), height, settings.max_distance_m)
-                seen.add_all(found, window, ground.index)
-    finally:
-        if sweep is not None:
-            sweep.close()
-    return seen
-
-
-def _sweep_without(
-    table: FaceTable, own: str, ground: Receptors, settings: ExposureSettings, where: tuple[Device, int]
-) -> tuple[SightSweep, tuple[slice, slice]]:
-    """The sweep over all but a building, and the cells of the study in its field."""
-    height = max(settings.eye_height_m, surface_lift(table))
-    others = np.array([name != own for name in table.ids])
-    field_, whole = scene_field(faces_of(table, others), ground.grid)
+    field_, whole = scene_field(table, ground.grid)
     window = window_of(ground.grid, whole)
     feet = np.full(whole.shape, np.nan, np.float32)
     feet[window] = ground.raster((ground.z - height).astype(np.float32)).values
+    patches = [_without(table, name, whole) for name in targets.ids]
+    order = np.argsort(targets.of, kind="stable")
+    together = TOGETHER_ON_GPU if where[0].kind == "gpu" else TOGETHER
+    sizes = [min(together, len(order) - start) for start in range(0, len(order), together)]
     bend = bend_of(settings.refraction_k) if settings.curvature else 0.0
-    return make_sight(field_, feet, where[0], bend=bend, threads=where[1]), window
+    sweep = make_sight(field_, feet, where[0], bend=bend, threads=where[1])
+    try:
+        for part in tick.spans("targets", sizes, len(ground), seen.state):
+            some = face_targets(targets, order[part.start : part.stop])
+            seen.add_all(sweep.expose(some, height, settings.max_distance_m, patches), window, ground.index)
+    finally:
+        sweep.close()
+    return seen
+
+
+def _without(table: FaceTable, own: str, whole: Grid) -> Patch:
+    """The highest surface around a building without it."""
+    mine = np.array([name == own for name in table.ids])
+    corners = table.vertices[table.faces[mine[table.objects]]].reshape(-1, 3)
+    low, high, cell = corners.min(axis=0), corners.max(axis=0), whole.cell_size
+    row = max(0, int((whole.north - high[1]) / cell) - 1)
+    col = max(0, int((low[0] - whole.west) / cell) - 1)
+    rows = min(whole.rows, int((whole.north - low[1]) / cell) + 2) - row
+    cols = min(whole.cols, int((high[0] - whole.west) / cell) + 2) - col
+    around = Grid(whole.frame, whole.west + col * cell, whole.north - row * cell, cell, rows, cols)
+    others = faces_of(table, ~mine)
+    heights = rasterise(others.mesh(np.ones(len(others.faces), dtype=bool)), around).values
+    return Patch(row, col, heights)
 
 
 def exposure_method(

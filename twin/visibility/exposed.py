@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,8 @@ class FaceTargets:
         (n, most, 3) outline of that, local space [m]; what is beyond its corners counts for nothing.
     corners
         (n,) number of corners of each outline; below 3 there is none.
+    patch
+        (n,) the patch that the field has while each is asked; below 0, and where None, the field as it is.
 
     Raises
     ------
@@ -57,13 +60,16 @@ class FaceTargets:
     areas: NDArray[np.float64]
     outlines: NDArray[np.float64]
     corners: NDArray[np.int32]
+    patch: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.points)
+        if self.patch is None:
+            object.__setattr__(self, "patch", np.full(count, -1, np.int32))
         shapes = {"points": (count, 3), "normals": (count, 3), "marks": (count,), "areas": (count,)}
-        shapes |= {"outlines": (count, *self.outlines.shape[1:2], 3), "corners": (count,)}
+        shapes |= {"outlines": (count, *self.outlines.shape[1:2], 3), "corners": (count,), "patch": (count,)}
         for name, shape in shapes.items():
-            dtype = np.int32 if name == "corners" else np.float64
+            dtype = np.int32 if name in ("corners", "patch") else np.float64
             values = np.ascontiguousarray(getattr(self, name), dtype=dtype)
             if values.shape != shape:
                 raise InputError(f"{name} of {count} targets are an array of {shape}; got {values.shape}")
@@ -84,7 +90,46 @@ class FaceTargets:
             self.areas[some],
             self.outlines[some],
             self.corners[some],
+            None if self.patch is None else self.patch[some],
         )
+
+    def runs(self) -> list[tuple[int, int, int]]:
+        """First target, last (not counted) and patch of those that stand together with one patch."""
+        patch = np.zeros(0, np.int32) if self.patch is None else self.patch
+        ends = [0, *(np.flatnonzero(np.diff(patch)) + 1).tolist(), len(patch)]
+        return [(a, b, int(patch[a])) for a, b in pairwise(ends) if a < b]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """Heights that a field has in place of some of its own: without a building, for its own targets.
+
+    Parameters
+    ----------
+    row, col
+        The first of its cells.
+    heights
+        (rows, cols) at the cell centres [m]; NaN hides nothing.
+    """
+
+    row: int
+    col: int
+    heights: NDArray[np.float64]
+
+    def within(self, shape: tuple[int, int]) -> tuple[slice, slice]:
+        """Its rows and columns in a field of some shape.
+
+        Raises
+        ------
+        InputError
+            They are not all in the field.
+        """
+        rows, cols = self.heights.shape
+        if self.row < 0 or self.col < 0 or self.row + rows > shape[0] or self.col + cols > shape[1]:
+            raise InputError(
+                f"a patch of {rows} x {cols} cells at {self.row}, {self.col} leaves a field of {shape}"
+            )
+        return slice(self.row, self.row + rows), slice(self.col, self.col + cols)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

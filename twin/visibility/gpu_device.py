@@ -269,10 +269,10 @@ class Gpu:
         self.write(buffer, data)
         return buffer
 
-    def write(self, buffer: Any, data: NDArray[Any]) -> None:
-        """Fill the beginning of a buffer."""
+    def write(self, buffer: Any, data: NDArray[Any], start: int = 0) -> None:
+        """Fill a part of a buffer, from some byte on."""
         with self._guarded():
-            self._gpu.queue.write_buffer(buffer, 0, np.ascontiguousarray(data).view(np.uint8))
+            self._gpu.queue.write_buffer(buffer, start, np.ascontiguousarray(data).view(np.uint8))
 
     def run(self, pipeline: Any, buffers: Sequence[Any], groups: tuple[int, int, int]) -> None:
         """Start a kernel with buffers at the bindings from 0 on; does not wait for its end.

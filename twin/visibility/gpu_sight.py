@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from twin.errors import MissingDependencyError
 from twin.visibility.caster import Device
-from twin.visibility.exposed import UNIT_SR, Exposed, FaceTargets, in_units, rays_before, rising, taken
+from twin.visibility.exposed import UNIT_SR, Exposed, FaceTargets, Patch, in_units, rays_before, rising, taken
 from twin.visibility.gpu_device import BINDING, GROUP, GROUPS, Gpu, GpuMemoryError
 from twin.visibility.occluders import HeightField
 from twin.visibility.sight_sweep import Eye, SightSweep, rays_of
@@ -139,15 +140,22 @@ class GpuSight(SightSweep):
             self._own_cell(eye, count, 1)
         return count, least
 
-    def expose(self, targets: FaceTargets, eye_height_m: float, reach_m: float = math.inf) -> Exposed:
+    def expose(
+        self,
+        targets: FaceTargets,
+        eye_height_m: float,
+        reach_m: float = math.inf,
+        patches: Sequence[Patch] = (),
+    ) -> Exposed:
         """What eyes above the feet of the cells see of targets; see ``SightSweep.expose``."""
-        self._check_eyes(eye_height_m, reach_m)
+        self._check_exposed(targets, eye_height_m, reach_m, patches)
         field = self.field
         looks = [
             Look((float(point[0]), float(point[1]), float(point[2])), rising(normal, field.dx, field.dy))
             for point, normal in zip(targets.points, targets.normals, strict=True)
         ]
-        found = self._surviving(lambda: self._expose(looks, targets, (eye_height_m, reach_m, 0.0)))
+        asked = (eye_height_m, reach_m, 0.0)
+        found = self._surviving(lambda: self._expose(looks, targets, patches, asked))
         for number in range(len(targets)):
             self._add_own(found, targets, number, eye_height_m)
         return found
@@ -196,14 +204,18 @@ class GpuSight(SightSweep):
         sums = self._sums("seen", "least")
         self._gpu.clear(sums[0])
         self._gpu.write(sums[1], np.full(self.field.shape, UNSEEN, dtype=np.uint32))
-        self._sweep_all("tally", looks, asked, sums)
+        self._sweep_all("tally", looks, asked, sums, (0, len(looks)))
         seen, bits = (self._read(buffer) for buffer in sums)
         least = bits.view(np.float32).copy()
         least[bits == UNSEEN] = np.nan
         return seen.astype(np.int32), least
 
     def _expose(
-        self, looks: Sequence[Look], targets: FaceTargets, asked: tuple[float, float, float]
+        self,
+        looks: Sequence[Look],
+        targets: FaceTargets,
+        patches: Sequence[Patch],
+        asked: tuple[float, float, float],
     ) -> Exposed:
         self._make()
         sums = self._sums("seen", "least", "low", "high")
@@ -212,7 +224,9 @@ class GpuSight(SightSweep):
         marks, table = faces_of(targets)
         faces = self._gpu.filled(table)
         try:
-            self._sweep_all("expose", looks, asked, (*sums, faces))
+            for start, end, number in targets.runs():
+                with self._edited(patches[number]) if number >= 0 else nullcontext():
+                    self._sweep_all("expose", looks, asked, (*sums, faces), (start, end))
         finally:
             faces.destroy()
         seen, place, low, high = (self._read(buffer) for buffer in sums)
@@ -221,6 +235,27 @@ class GpuSight(SightSweep):
         angle += low
         angle *= UNIT_SR
         return Exposed(seen.astype(np.int32), marks[place], angle)
+
+    @contextmanager
+    def _edited(self, patch: Patch) -> Iterator[None]:
+        """The surfaces on the device with a patch, until the block ends."""
+        rows, cols = patch.within(self.field.shape)
+        self._put(patch, self._lowered(patch.heights))
+        try:
+            yield
+        finally:
+            self._put(patch, self._surfaces[0][0][rows, cols])
+
+    def _put(self, patch: Patch, heights: NDArray[np.float32]) -> None:
+        """Heights in the place of a patch, row by row."""
+        shape = self.field.shape
+        known = np.where(np.isfinite(heights), heights, HOLE)
+        for side, block, first, wide in (
+            (self._sides[0], known, (patch.row, patch.col), shape[1]),
+            (self._sides[2], known.T, (patch.col, patch.row), shape[0]),
+        ):
+            for number, line in enumerate(block):
+                self._gpu.write(side, line, 4 * ((first[0] + number) * wide + first[1]))
 
     def _read(self, buffer: Any) -> NDArray[np.uint32]:
         shape = self.field.shape
@@ -246,18 +281,21 @@ class GpuSight(SightSweep):
         return [self._room[name] for name in names]
 
     def _sweep_all(
-        self, name: str, looks: Sequence[Look], asked: tuple[float, float, float], bound: Sequence[Any]
+        self,
+        name: str,
+        looks: Sequence[Look],
+        asked: tuple[float, float, float],
+        bound: Sequence[Any],
+        part: tuple[int, int],
     ) -> None:
-        """The rays of all eyes, some eyes at a time, through one of the kernels."""
+        """The rays of a part of the eyes, some eyes at a time, through one of the kernels."""
         if name not in self._kernels:
             self._kernels[name] = self._gpu.pipeline("sight", name)
-        for start in range(0, len(looks), TOGETHER):
+        for start in range(*part, TOGETHER):
             begun, steps = time.perf_counter(), 0
             for turned in (False, True):
                 for sign in (1, -1):
-                    table = self._eyes(
-                        (start, min(start + TOGETHER, len(looks))), looks, turned, sign, asked[1]
-                    )
+                    table = self._eyes(looks, (start, min(start + TOGETHER, part[1])), turned, sign, asked[1])
                     steps += self._sweep(name, table, turned, sign, asked, bound)
             # The queue is kept short: what was written for the calls waits in memory with them.
             self._gpu.read(self._room["call"], 4)
@@ -267,9 +305,9 @@ class GpuSight(SightSweep):
                 self._steps = int(min(max(STEPS, SECONDS * rate), 4 * self._steps))
 
     def _eyes(
-        self, part: tuple[int, int], looks: Sequence[Look], turned: bool, sign: int, reach_m: float
+        self, looks: Sequence[Look], part: tuple[int, int], turned: bool, sign: int, reach_m: float
     ) -> NDArray[Any]:
-        """Eyes as the kernel knows them, without those that have nothing to one side."""
+        """Some of the eyes as the kernel knows them, without those that have nothing to one side."""
         field = self.field
         shape, high = (field.shape[::-1], field.dx) if turned else (field.shape, field.dy)
         rows = []

@@ -11,15 +11,16 @@ Sensing 69(1), with both crossings and dense rays.)
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import InputError
 from twin.jit import njit
-from twin.visibility.exposed import Exposed, FaceTargets, add_seen, rays_before, rising
+from twin.visibility.exposed import Exposed, FaceTargets, Patch, add_seen, rays_before, rising
 from twin.visibility.occluders import HeightField
 from twin.visibility.tolerances import GRAZE_TOLERANCE_M
 
@@ -77,10 +78,9 @@ class SightSweep:
             raise InputError(f"the ground falls by a number from 0 on; got {bend}")
         self.field = field
         known = field.heights[np.isfinite(field.heights)]
-        # Heights near zero keep their millimetres in 32 bits.
         self._level = float(np.median(known)) if known.size else 0.0
-        heights = (field.heights - self._level).astype(np.float32)
-        feet = heights if ground is None else (np.asarray(ground) - self._level).astype(np.float32)
+        heights = self._lowered(field.heights)
+        feet = heights if ground is None else self._lowered(np.asarray(ground))
         self._surfaces = [(heights, feet), (np.ascontiguousarray(heights.T), np.ascontiguousarray(feet.T))]
         self._bend = bend
         self._threads = threads
@@ -170,7 +170,13 @@ class SightSweep:
             np.fmin(least, found, out=least)
         return count, least
 
-    def expose(self, targets: FaceTargets, eye_height_m: float, reach_m: float = math.inf) -> Exposed:
+    def expose(
+        self,
+        targets: FaceTargets,
+        eye_height_m: float,
+        reach_m: float = math.inf,
+        patches: Sequence[Patch] = (),
+    ) -> Exposed:
         """What eyes above the feet of the cells see of targets: sight is mutual.
 
         Parameters
@@ -181,6 +187,8 @@ class SightSweep:
             Height of the eyes above the feet [m].
         reach_m
             Farthest eye from a target, in plan [m].
+        patches
+            What the field has in place of its own heights for those targets that name one; the feet stay.
 
         Returns
         -------
@@ -189,16 +197,49 @@ class SightSweep:
         Raises
         ------
         InputError
-            A reach that is not positive, eyes below their feet.
+            A reach that is not positive, eyes below their feet, a patch that is not there or leaves the field.
         """
-        self._check_eyes(eye_height_m, reach_m)
+        self._check_exposed(targets, eye_height_m, reach_m, patches)
         found = Exposed.nothing(self.field.shape)
         with ThreadPoolExecutor(self._threads) as pool:
-            for k in range(len(targets)):
-                self._add(pool, found, targets, k, (eye_height_m, reach_m))
+            for start, end, number in targets.runs():
+                with self._edited(patches[number]) if number >= 0 else nullcontext():
+                    for k in range(start, end):
+                        self._add(pool, found, targets, k, (eye_height_m, reach_m))
         return found
 
-    def _check_eyes(self, eye_height_m: float, reach_m: float) -> None:
+    @contextmanager
+    def _edited(self, patch: Patch) -> Iterator[None]:
+        """The surfaces with a patch, until the block ends."""
+        # Feet that are the surface itself stay where they are.
+        self._surfaces = [
+            (z, feet.copy() if np.may_share_memory(z, feet) else feet) for z, feet in self._surfaces
+        ]
+        rows, cols = patch.within(self.field.shape)
+        sides = [(self._surfaces[0][0][rows, cols], self._lowered(patch.heights))]
+        sides.append((self._surfaces[1][0][cols, rows], sides[0][1].T))
+        old = [side.copy() for side, _ in sides]
+        try:
+            for side, new in sides:
+                side[...] = new
+            yield
+        finally:
+            for (side, _), kept in zip(sides, old, strict=True):
+                side[...] = kept
+
+    def _lowered(self, heights: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Heights as the surfaces hold them: near zero they keep their millimetres in 32 bits."""
+        lowered: NDArray[np.float32] = (heights - self._level).astype(np.float32)
+        return lowered
+
+    def _check_exposed(
+        self, targets: FaceTargets, eye_height_m: float, reach_m: float, patches: Sequence[Patch]
+    ) -> None:
+        named = max((number for _, _, number in targets.runs()), default=-1)
+        if named >= len(patches):
+            raise InputError(f"targets name patch {named} of {len(patches)}")
+        for patch in patches:
+            patch.within(self.field.shape)
         if not (np.isfinite(eye_height_m) and eye_height_m >= 0):
             raise InputError(f"eyes are a number of metres from 0 on above their feet; got {eye_height_m}")
         self._check((0.0, 0.0, 0.0), reach_m)
