@@ -280,6 +280,8 @@ def _by_sweeps(
 ) -> Seen:
     """Sweeps from the targets, building by building: the field is without the one that is asked for."""
     seen = Seen.none(len(ground))
+    if not len(ground) or not len(targets):
+        return seen
     height = max(settings.eye_height_m, surface_lift(table))
     field_, whole = scene_field(table, ground.grid)
     window = window_of(ground.grid, whole)
