@@ -192,7 +192,7 @@ def test_a_picture_on_the_device(benchmark, device: Device, real: bool) -> None:
     scene, sun, camera, palette = picture_of_a_town()
     if not real:
         camera = replace(camera, width=192, height=108)
-    with Studio(scene, palette, device, 2) as studio:
+    with Studio(scene, palette, device, os.cpu_count() or 1) as studio:
         studio.picture(camera, sun)
         picture = benchmark.pedantic(studio.picture, args=(camera, sun), rounds=3)
     seconds = benchmark.stats["median"]
