@@ -16,7 +16,15 @@ from pipelines.console import Ticker
 from pipelines.face_edges import edges_in_sight, edges_of_change
 from pipelines.face_elevations import affected_facades, elevation_sheet
 from pipelines.face_outputs import FacesFound
-from pipelines.sheets import SheetContext, _change_entries, ramp_entries, sheet_info, span_text, trees_text
+from pipelines.sheets import (
+    SHEET_S,
+    SheetContext,
+    _change_entries,
+    ramp_entries,
+    sheet_info,
+    span_text,
+    trees_text,
+)
 from pipelines.studyrun import StudyRun
 from pipelines.workers import map_tasks
 from twin.model.scene import Scene
@@ -124,7 +132,7 @@ def write_face_sheets(
         for sheet in sheets
     ]
     draw = partial(_draw_elevation, folder)
-    return files + [path for some in map_tasks(draw, words, run.threads, tick) for path in some]
+    return files + [path for some in map_tasks(draw, words, run.threads, tick, SHEET_S) for path in some]
 
 
 def _draw_elevation(folder: Path, task: tuple[Any, SheetInfo]) -> list[Path]:

@@ -14,6 +14,7 @@ from pipelines.render import render_views
 from pipelines.sample.make import make_sample
 from pipelines.site import Site, open_site
 from pipelines.study import run_studies
+from pipelines.workers import one_pool
 from twin.errors import InputError, UsageError
 from twin.visibility.caster import DeviceChoice
 
@@ -70,9 +71,10 @@ class Summary:
 def run_site(site: Site, reporter: Reporter, *, device: DeviceChoice = "auto", workers: int = 1) -> Summary:
     """Build, study, render and export a site; steps that are up to date are left."""
     started = time.monotonic()
-    summary = Summary(site, build(site, reporter, workers))
-    if site.study_files():
-        summary.studies = run_studies(site, None, reporter, device, workers)
+    with one_pool(workers):
+        summary = Summary(site, build(site, reporter, workers))
+        if site.study_files():
+            summary.studies = run_studies(site, None, reporter, device, workers)
     if site.views():
         summary.pictures = render_views(site, reporter, device, workers)
     summary.exports = export_site(site, list(DEFAULT_FORMATS), reporter)

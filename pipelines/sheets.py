@@ -31,6 +31,9 @@ from viewers.animation import Form, write_animation
 from viewers.plate import BaseMap, Legend, Panel, SheetInfo, write_sheet
 from viewers.words import day_text, instant_text, number, sun_text, word
 
+SHEET_S = 1.2
+"""What a sheet takes to draw, about [s]."""
+
 
 @dataclass(frozen=True, slots=True)
 class SheetContext:
@@ -100,7 +103,7 @@ def draw_sheets(
     """Write some sheets over the relief of the grid of the first; gives the files, without frames."""
     base = base_map(context, sheets[0].panels[0].grid)
     draw = partial(_draw, folder, frames, base)
-    return [path for files in map_tasks(draw, sheets, workers, tick) for path in files]
+    return [path for files in map_tasks(draw, sheets, workers, tick, SHEET_S) for path in files]
 
 
 def _draw(folder: Path, frames: Frames | None, base: BaseMap, sheet: Sheet) -> list[Path]:

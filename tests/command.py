@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import io
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from unittest import mock
 
 from pipelines import cli
+
+COARSE_DPI = 72
+"""Dots per inch of the sheets that commands draw in tests: a third of the true ones, in a third of the time."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +28,27 @@ class Ended:
         return self.out + self.err
 
 
-def run_twin(*arguments: object) -> Ended:
-    """``run_twin("build", site)`` runs ``twin build site`` and gives exit code and text."""
+def run_twin(*arguments: object, fine: bool = False) -> Ended:
+    """``run_twin("build", site)`` runs ``twin build site``: exit code and text; sheets are coarse unless ``fine``."""
     out, err = io.StringIO(), io.StringIO()
     before = sys.argv
     sys.argv = ["twin", *(str(a) for a in arguments)]
     code = 0
     try:
-        with redirect_stdout(out), redirect_stderr(err):
+        with redirect_stdout(out), redirect_stderr(err), nullcontext() if fine else coarse_sheets():
             cli.main()
     except SystemExit as ending:
         code = int(ending.code or 0)
     finally:
         sys.argv = before
     return Ended(code, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def coarse_sheets() -> Iterator[None]:
+    """Sheets at ``COARSE_DPI``, but those that another process draws; the tests of plates draw them as they are."""
+    with (
+        mock.patch("viewers.plate.DPI", COARSE_DPI),
+        mock.patch("viewers.face_plate.DPI", COARSE_DPI),
+    ):
+        yield

@@ -40,7 +40,7 @@ def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site with spaces") / "small"
     made = run_twin("sample", folder, "--size", "small")
     assert made.code == 0, made.text
-    done = run_twin("run", folder, "--workers", "2")
+    done = run_twin("run", folder, "--workers", "1")
     assert done.code == 0, done.text
     return folder
 

@@ -162,13 +162,13 @@ def split_crs(crs: CRS) -> tuple[CRS, str, float]:
     if plan.is_bound and plan.source_crs is not None:
         plan = plan.source_crs
     factor = float(vertical.axis_info[0].unit_conversion_factor) if vertical.axis_info else 1.0
-    sibling = METRE_SIBLING.get(vertical.to_epsg(min_confidence=70) or 0)
+    sibling = METRE_SIBLING.get(_epsg(vertical.to_wkt(), 70) or 0)
     return plan, sibling or vertical_name(vertical), factor
 
 
 def vertical_name(crs: CRS) -> str:
     """``EPSG:5710`` where a vertical CRS has a code, also as part of a compound one; else its own name."""
-    code = crs.to_epsg(min_confidence=25)
+    code = _epsg(crs.to_wkt(), 25)
     return f"EPSG:{code}" if code is not None else crs_name(crs)
 
 
@@ -239,8 +239,22 @@ def mover(source: SpatialRef | CRS, target: Frame, *, accepted_accuracy_m: float
 
 def same_crs(a: CRS, b: CRS) -> bool:
     """Whether two plan CRSs are one, however they are written."""
-    codes = a.to_epsg(min_confidence=70), b.to_epsg(min_confidence=70)
-    return a.equals(b, ignore_axis_order=True) or (codes[0] is not None and codes[0] == codes[1])
+    return _same(a.to_wkt(), b.to_wkt())
+
+
+@lru_cache(maxsize=256)
+def _same(a: str, b: str) -> bool:
+    """``same_crs`` of two texts; PROJ takes some 30 ms to find a code."""
+    codes = _epsg(a, 70), _epsg(b, 70)
+    alike: bool = CRS.from_wkt(a).equals(CRS.from_wkt(b), ignore_axis_order=True)
+    return alike or (codes[0] is not None and codes[0] == codes[1])
+
+
+@lru_cache(maxsize=256)
+def _epsg(wkt: str, confidence: int) -> int | None:
+    """EPSG code of a CRS, where PROJ is sure enough."""
+    code: int | None = CRS.from_wkt(wkt).to_epsg(min_confidence=confidence)
+    return code
 
 
 def _code(crs: CRS) -> str:
@@ -375,7 +389,7 @@ def _area_of_code(code: int) -> Region | None:
 
 def area_of_use(crs: CRS) -> Region | None:
     """Where a CRS is made for, in its own coordinates with some slack; None where it does not say."""
-    code = crs.to_epsg(min_confidence=25)
+    code = _epsg(crs.to_wkt(), 25)
     try:
         return _area_of_code(code) if code is not None else None
     except (ProjError, CRSError):
