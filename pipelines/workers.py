@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from twin.errors import MissingDependencyError, UsageError
@@ -112,10 +113,13 @@ def one_pool(workers: int) -> Iterator[None]:
     if workers == 1 or _kept is not None or SCHEDULER_VARIABLE in os.environ:
         yield
         return
+    import dask
     from dask.multiprocessing import get_context, initialize_worker_process
 
     _kept = ProcessPoolExecutor(
-        min(workers, MOST_PROCESSES), mp_context=get_context(), initializer=initialize_worker_process
+        min(workers, MOST_PROCESSES),
+        mp_context=get_context(),
+        initializer=partial(initialize_worker_process, dask.config.get("multiprocessing.initializer", None)),
     )
     try:
         yield

@@ -77,21 +77,12 @@ def test_a_second_run_does_nothing_again(small_site: Path, twin: Twin) -> None:
 
 
 def test_same_bytes_for_one_and_two_workers(small_site: Path, twin: Twin, tmp_path: Path) -> None:
-    """All files; sheets, coarse in the site of the tests, and manifests with their hashes against another run."""
-    copy, again = tmp_path / "small", tmp_path / "again"
+    copy = tmp_path / "small"
     shutil.copytree(small_site, copy, ignore=shutil.ignore_patterns("out"))
-    assert twin("run", copy, "--workers", "2", fine=True).code == 0
+    assert twin("run", copy, "--workers", "2").code == 0
     one, two = digests(small_site / "out"), digests(copy / "out")
     assert one.keys() == two.keys()
-    sheets = {
-        name for name in one if "/plates/" in name or (name.startswith("studies/") and "manifest" in name)
-    }
-    assert [name for name in one.keys() - sheets if one[name] != two[name]] == []
-    shutil.copytree(copy, again, ignore=shutil.ignore_patterns("studies", "pictures", "exports"))
-    shutil.copytree(copy / "studies", again / "studies")
-    assert twin("study", again, "--workers", "1", fine=True).code == 0
-    found = digests(again / "out" / "studies")
-    assert len(sheets) > 5 and found == digests(copy / "out" / "studies")
+    assert [name for name in one if one[name] != two[name]] == []
 
 
 def test_results_are_json_on_request(small_site: Path, twin: Twin) -> None:

@@ -54,11 +54,14 @@ def test_targets_cover_walls_roof_edges_and_tip():
 def test_a_screen_hides_what_lies_in_its_shadow(engine):
     """A wall of 10 m, 100 m from a tower of 30 m: behind it, at 50 m more, the line over its top meets the tower."""
     screen, tower = box("screen", (0, -100), (300, 2, 10)), box("tower", (0, -8), (4, 4, 30))
-    scene = scene_of(flat(600.0), (screen, tower))
+    scene = scene_of(flat(310.0), (screen, tower))
     targets = targets_of(scene, ["tower"], 1.0, CPU)
     settings = ExposureSettings(curvature=False, engine=engine)
     grid = local_grid(300.0, 2.0)
-    found = exposure(scene, targets, grid, settings, (CPU, 2))
+    # The lane through both, and a second one that passes the screen by.
+    lanes = np.zeros(grid.shape, dtype=bool)
+    lanes[:, np.abs(grid.x_centres()) < 20.0] = lanes[:, np.abs(grid.x_centres() - 220.0) < 20.0] = True
+    found = exposure(scene, targets, grid, settings, (CPU, 2), lanes)
     x, y = 1.0, -149.0
     row, col = (int(v[0]) for v in grid.rows_cols(np.array([x]), np.array([y])))
     lowest = float(found.rasters["lowest_seen"].values[row, col])
@@ -71,7 +74,7 @@ def test_a_screen_hides_what_lies_in_its_shadow(engine):
     assert before < 1.0
     assert float(np.nanmax(found.rasters["targets_seen"].values)) <= found.targets
     bare = exposure(
-        scene, targets, grid, ExposureSettings(curvature=False, bare=True, engine=engine), (CPU, 2)
+        scene, targets, grid, ExposureSettings(curvature=False, bare=True, engine=engine), (CPU, 2), lanes
     )
     assert (bare.rasters["targets_seen"].values >= found.rasters["targets_seen"].values - 0.5)[
         np.isfinite(found.rasters["targets_seen"].values)
