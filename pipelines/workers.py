@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from multiprocessing import active_children
 from typing import Any, TypeVar
 
-from twin.errors import MissingDependencyError, UsageError
+from twin.errors import MissingDependencyError, TwinError, UsageError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,11 +25,11 @@ SCHEDULER_VARIABLE = "TWIN_DASK_SCHEDULER"
 MOST_PROCESSES = 61
 """More cannot be waited for on Windows."""
 
+PATIENCE_S = 2.0
+"""How long processes have to clear up after an interrupt [s]."""
+
 START_S = 4.0
 """What it takes until a new process has its packages and can do the first item [s]."""
-
-_kept: ProcessPoolExecutor | None = None
-"""The processes of the block that ``one_pool`` is around."""
 
 
 def worker_count(asked: int | None) -> int:
@@ -63,6 +68,8 @@ def map_tasks(
     ------
     MissingDependencyError
         A cluster is named but the extra for it is not installed.
+    TwinError
+        A process was killed.
     """
     address = os.environ.get(SCHEDULER_VARIABLE)
     total = len(items)
@@ -75,6 +82,15 @@ def map_tasks(
             if progress:
                 progress(len(done), total)
         return done
+    return _in_processes(function, items, workers, progress)
+
+
+def _in_processes(
+    function: Callable[[T], R],
+    items: Sequence[T],
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> list[R]:
     import dask
     from dask.callbacks import Callback
     from dask.multiprocessing import RemoteException
@@ -85,23 +101,41 @@ def map_tasks(
         nonlocal finished
         finished += 1
         if progress:
-            progress(min(finished, total), total)
+            progress(min(finished, len(items)), len(items))
 
-    tasks = [dask.delayed(function, pure=False)(item) for item in items]
-    # Dask hands out six items at a time where it is not told otherwise: too many for items that take seconds.
-    how = {"scheduler": "processes", "optimize_graph": False, "chunksize": 1}
-    how |= {"num_workers": min(workers, total, MOST_PROCESSES)} if _kept is None else {"pool": _kept}
+    tasks = [dask.delayed(_interruptible, pure=False)(function, item) for item in items]
     try:
-        with Callback(posttask=tick):
-            return list(dask.compute(*tasks, **how))
+        with _processes(min(workers, len(items))) as pool, Callback(posttask=tick):
+            # Dask hands out six items at a time where it is not told otherwise: too many for items that take seconds.
+            return list(
+                dask.compute(*tasks, scheduler="processes", pool=pool, optimize_graph=False, chunksize=1)
+            )
     except RemoteException as error:
         # Dask's wrapper carries the other process's traceback in its text.
         raise error.exception from None
+    except BrokenProcessPool as error:
+        _drop()
+        raise TwinError(
+            "a worker process ended in the middle of its work, most often because the machine ran out of memory: "
+            "use fewer --workers, a smaller area or larger cells"
+        ) from error
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Processes that several calls share; they start at the first."""
+
+    pool: ProcessPoolExecutor
+    used: bool = False
+
+
+_kept: _Kept | None = None
+"""Those of the block that ``one_pool`` is around."""
 
 
 def _sooner_here(total: int, workers: int, each_s: float | None) -> bool:
     """Whether new processes would save less than it takes to start them."""
-    if each_s is None or _kept is not None:
+    if each_s is None or (_kept is not None and _kept.used):
         return False
     return each_s * total * (1.0 - 1.0 / min(workers, total)) < START_S
 
@@ -110,22 +144,79 @@ def _sooner_here(total: int, workers: int, each_s: float | None) -> bool:
 def one_pool(workers: int) -> Iterator[None]:
     """All calls of ``map_tasks`` in the block share their processes, which then start once, at the first."""
     global _kept
-    if workers == 1 or _kept is not None or SCHEDULER_VARIABLE in os.environ:
+    if workers == 1 or _kept is not None or os.environ.get(SCHEDULER_VARIABLE):
         yield
         return
-    import dask
-    from dask.multiprocessing import get_context, initialize_worker_process
+    with _new_processes(workers) as pool:
+        _kept = _Kept(pool)
+        try:
+            yield
+        finally:
+            _drop()
 
-    _kept = ProcessPoolExecutor(
-        min(workers, MOST_PROCESSES),
+
+def _drop() -> None:
+    """Later calls have processes of their own."""
+    global _kept
+    _kept = None
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """The shared processes, or new ones."""
+    if _kept is not None:
+        _kept.used = True
+        yield _kept.pool
+        return
+    with _new_processes(count) as pool:
+        yield pool
+
+
+@contextmanager
+def _new_processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes until the block ends; after an interrupt those that do not end by themselves are ended."""
+    import dask
+    from dask.multiprocessing import get_context
+
+    # As Dask has it: strings hash alike in all of them.
+    if os.environ.get("PYTHONHASHSEED") in (None, "0"):
+        os.environ["PYTHONHASHSEED"] = "6640"
+    others = set(active_children())
+    pool = ProcessPoolExecutor(
+        min(count, MOST_PROCESSES),
         mp_context=get_context(),
-        initializer=partial(initialize_worker_process, dask.config.get("multiprocessing.initializer", None)),
+        initializer=partial(_begin, dask.config.get("multiprocessing.initializer", None)),
     )
     try:
-        yield
+        yield pool
+    except KeyboardInterrupt:
+        mine = set(active_children()) - others
+        pool.shutdown(wait=False, cancel_futures=True)
+        deadline = time.monotonic() + PATIENCE_S
+        for process in mine:
+            process.join(max(0.0, deadline - time.monotonic()))
+            process.kill()
+            process.join()
+        raise
     finally:
-        pool, _kept = _kept, None
         pool.shutdown(cancel_futures=True)
+
+
+def _begin(more: Callable[[], None] | None) -> None:
+    """A new process: Ctrl-C in the terminal reaches it too, and is the other process's affair while it is idle."""
+    from dask.multiprocessing import initialize_worker_process
+
+    initialize_worker_process(more)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _interruptible(function: Callable[[T], R], item: T) -> R:
+    """One item; Ctrl-C ends it, so that what it has half written goes."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return function(item)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _on_cluster(function: Callable[[T], R], items: Sequence[T], address: str) -> list[R]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -139,17 +140,28 @@ def test_a_full_disk(site: Path, twin: Twin, monkeypatch: pytest.MonkeyPatch) ->
     assert twin("build", site).code == 0
 
 
-def test_an_interrupted_run_goes_on(site: Path, twin: Twin) -> None:
+@pytest.mark.parametrize("terminal", [True, False])
+def test_an_interrupted_run_goes_on(site: Path, twin: Twin, terminal: bool) -> None:
+    """Ctrl-C in a terminal reaches the idle workers too; a signal to the command alone does not."""
     shutil.rmtree(site / "out")
     code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code += f"sys.argv = ['twin', 'run', {str(site)!r}]; from pipelines.cli import main; main()"
+    code += (
+        f"sys.argv = ['twin', 'run', {str(site)!r}, '--workers', '2']; from pipelines.cli import main; main()"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 60
     while not (site / "out" / "model" / "report.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    if terminal:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     # An interrupt inside of exec() ends Python by the signal itself: a shell shows 130 for both.
     assert process.returncode in (130, -signal.SIGINT), err
