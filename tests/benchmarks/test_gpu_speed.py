@@ -23,7 +23,7 @@ from twin.model.results import SunInstant
 from twin.model.scene import Scene
 from twin.model.surface import Surface
 from twin.study.camera import Camera
-from twin.study.exposure import TOGETHER_ON_GPU
+from twin.study.exposure import TOGETHER
 from twin.study.picture import Studio
 from twin.visibility.caster import Device, adapters, choose_device, make_caster, make_sight, make_sweep
 from twin.visibility.exposed import Exposed, FaceTargets, Patch
@@ -153,8 +153,8 @@ def test_a_zone_of_visibility(benchmark, device: Device, real: bool, monkeypatch
     def zone(some: FaceTargets) -> list[Exposed]:
         sweep = make_sight(field, None, device, bend=6.8e-8)
         found = [
-            sweep.expose(some[start : start + TOGETHER_ON_GPU], 1.6, patches=patches)
-            for start in range(0, len(some), TOGETHER_ON_GPU)
+            sweep.expose(some[start : start + TOGETHER], 1.6, patches=patches)
+            for start in range(0, len(some), TOGETHER)
         ]
         sweep.close()
         return found

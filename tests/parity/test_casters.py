@@ -265,12 +265,17 @@ def test_lengths_are_held_to(device: Device) -> None:
     assert (short.face == -1).all() and np.isinf(short.distance).all()
 
 
-def test_threads_that_ask_one_caster_have_their_own_answers(device: Device) -> None:
-    """Endless rays and such as end, many and few, asked side by side."""
+def test_threads_that_ask_one_caster_have_their_own_answers(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Endless rays and such as end, many and few, asked side by side; on the GPU its buffers grow meanwhile."""
+    monkeypatch.setattr(embree, "CHUNK", 1000)
     triangles = named_world("courtyard", "as made")
-    asked = [kind(triangles, 40 + 300 * k, seed=k) for k in range(6) for kind in (sun_rays, view_rays)]
+    asked = [
+        kind(triangles, count, seed=count) for count in (9000, 1, 70, 4097) for kind in (sun_rays, view_rays)
+    ]
 
-    with casting(triangles, device) as caster:
+    with casting(triangles, device, threads=2) as caster:
 
         def answers(rays: Asked) -> list[np.ndarray]:
             endless = caster.occluded(rays.origins, rays.directions)
@@ -284,3 +289,18 @@ def test_threads_that_ask_one_caster_have_their_own_answers(device: Device) -> N
     for one, other in zip(alone, beside, strict=True):
         for expected, found in zip(one, other, strict=True):
             np.testing.assert_array_equal(found, expected)
+
+
+def test_a_closed_caster_says_so(device: Device) -> None:
+    """It opens no device again, and who closes it waits for the call under way."""
+    triangles = named_world("courtyard", "as made")
+    rays = sun_rays(triangles, 20_000)
+    caster = make_caster(triangles, device)
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(caster.occluded, rays.origins, rays.directions) for _ in range(6)]
+        asked[0].result()
+        caster.close()
+        for job in asked:
+            assert job.exception() is None or "closed" in str(job.exception())
+    with pytest.raises(ValueError, match="closed"):
+        caster.first_hit(rays.origins, rays.directions)

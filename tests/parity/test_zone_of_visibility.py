@@ -203,10 +203,34 @@ def test_targets_are_asked_over_fields_of_their_own(
     assert np.abs(found.solid_angle - sum(each.solid_angle for each in alone)).mean() <= EXPOSED_SR
     assert min(shape) == 1 or (found.count != before.count).mean() > 0.02
     # Where the feet are the field, they stay too.
-    bare = make(field, None, gpu_device)
-    low, high_feet = (bare.expose(some, EYE_M, patches=patches).count for _ in range(2))
-    assert (low == high_feet).all() and (low[~np.isfinite(field.heights)] == 0).all()
+    bare, stated = make(field, None, gpu_device), make(field, field.heights, gpu_device)
+    one, other = (sweep.expose(some, EYE_M, patches=patches).count for sweep in (bare, stated))
+    assert (one == other).all() and (one[~np.isfinite(field.heights)] == 0).all()
     bare.close()
+    stated.close()
+
+
+@pytest.mark.parametrize("make", [on_numba, on_the_gpu])
+@pytest.mark.parametrize(("reach", "seen"), [(0.9, 0), (1.1, 1), (4.2, 4)])
+def test_a_reach_of_less_than_a_cell(
+    make: Callable[..., SightSweep], gpu_device: Device, reach: float, seen: int
+) -> None:
+    """Cells of 4 m; the target stands 1 m beside the middle of one: the eye over it counts as any other."""
+    field = HeightField(np.zeros((5, 7)), 4.0, 4.0, 0.0, 0.0)
+    target = FaceTargets(
+        np.array([[13.0, -8.0, 9.0]]),
+        np.zeros((1, 3)),
+        np.array([9.0]),
+        np.zeros(1),
+        np.zeros((1, 0, 3)),
+        np.zeros(1, np.int32),
+    )
+    sweep = make(field, None, gpu_device)
+    x, y = field.centres()
+    away = np.hypot(x[None, :] - 13.0, y[:, None] + 8.0)
+    assert (sweep.expose(target, EYE_M, reach).count == (away <= reach)).all()
+    assert (away <= reach).sum() == seen
+    sweep.close()
 
 
 @pytest.mark.parametrize("make", [on_numba, on_the_gpu])

@@ -34,10 +34,8 @@ FRAME_SR = 4.0 * float(
     np.arcsin(36.0 * 24.0 / np.sqrt((36.0**2 + 4.0 * 50.0**2) * (24.0**2 + 4.0 * 50.0**2)))
 )
 """Solid angle of the picture of a 50 mm lens on 36 x 24 mm [sr]: 4 asin(w h / sqrt((w2 + 4 d2)(h2 + 4 d2)))."""
-TOGETHER = 8
-"""Targets that are swept between two words of progress."""
-TOGETHER_ON_GPU = 2048
-"""The same for sweeps on a GPU, whose sums are read back between them."""
+TOGETHER = 2048
+"""Targets that are swept between two words of progress, at most; a GPU's sums are read back between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +242,7 @@ def exposure(
     ground = ground_receptors(whole, grid, settings.eye_height_m, mask)
     table = hiding(whole, targets, settings)
     # Counts of other targets or cells, or of another release, are not continued.
-    about = f"{__version__} {scene.hash} {targets.ids} {grid} {settings} {where[0].kind}"
+    about = f"{__version__} {scene.hash} {targets.ids} {grid} {settings} {where[0].label}"
     key = hashlib.sha256(about.encode() + targets.points.tobytes() + ground.index.tobytes())
     tick = Ticker(progress, len(targets) * len(ground), key.hexdigest())
     if settings.engine == "heightfield":
@@ -289,12 +287,10 @@ def _by_sweeps(
     feet[window] = ground.raster((ground.z - height).astype(np.float32)).values
     patches = [_without(table, name, whole) for name in targets.ids]
     order = np.argsort(targets.of, kind="stable")
-    together = TOGETHER_ON_GPU if where[0].kind == "gpu" else TOGETHER
-    sizes = [min(together, len(order) - start) for start in range(0, len(order), together)]
     bend = bend_of(settings.refraction_k) if settings.curvature else 0.0
     sweep = make_sight(field_, feet, where[0], bend=bend, threads=where[1])
     try:
-        for part in tick.spans("targets", sizes, len(ground), seen.state):
+        for part in tick.spans("targets", len(order), len(ground), seen.state, TOGETHER):
             some = face_targets(targets, order[part.start : part.stop])
             seen.add_all(sweep.expose(some, height, settings.max_distance_m, patches), window, ground.index)
     finally:

@@ -89,9 +89,8 @@ class Still:
                 work(part)
             return
         with ThreadPoolExecutor(self.threads, thread_name_prefix="pixels") as pool:
-            jobs = [pool.submit(work, part) for part in parts]
             try:
-                for job in jobs:
+                for job in [pool.submit(work, part) for part in parts]:
                     job.result()
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)

@@ -50,7 +50,7 @@ class Look:
     sun
         Unit direction (3,) towards the sun, in the axes of the grid.
     sky, around
-        Light of the whole sky, and of all that is not sky: one number or one of each colour.
+        (3,) light of the whole sky, and of all that is not sky, by colour.
     """
 
     sun: NDArray[np.float64]

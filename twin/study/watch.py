@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 Progress = Callable[[float, float, str], None]
 """Called with (done, total, text)."""
+PART_S = 4.0
+"""Parts of a loop that take longer do not grow [s]."""
 State = Mapping[str, NDArray[Any]]
 """What a run has counted so far, by name."""
 
@@ -68,33 +71,37 @@ class Ticker:
         state
             Arrays that the loop adds up in place; those of an earlier run that was stopped are put into them first.
         """
-        for part in self.spans(name, [1] * count, weight, state):
+        for part in self.spans(name, count, weight, state, 1):
             yield part.start
 
-    def spans(self, name: str, sizes: Sequence[int], weight: float, state: State) -> Iterator[range]:
+    def spans(self, name: str, count: int, weight: float, state: State, most: int) -> Iterator[range]:
         """Parts of a loop that are still to be done, as the numbers of their steps.
+
+        They grow while they take less than ``PART_S``: quick steps go together, and somebody who waits sees that it
+        goes on. So results may not depend on the parts.
 
         Parameters
         ----------
-        name, weight, state
+        name, count, weight, state
             As ``steps``.
-        sizes
-            Steps that are done together, part by part.
+        most
+            Steps in a part, at most.
         """
         kept = self.kept(name)
-        begin = 0
+        end = 0
         if kept is not None:
-            begin = int(kept["done"])
+            end = int(kept["done"])
             for key, values in state.items():
                 values[...] = kept[key]
-            self.add(begin * weight, name)
-        end = 0
-        for size in sizes:
-            start, end = max(end, begin), end + size
-            if start < end:
-                yield range(start, end)
-                self.keep(partial(_at, end, state), name)
-                self.add((end - start) * weight, name)
+            self.add(end * weight, name)
+        size = 1
+        while end < count:
+            start, end, begun = end, min(count, end + size), time.perf_counter()
+            yield range(start, end)
+            self.keep(partial(_at, end, state), name)
+            self.add((end - start) * weight, name)
+            if time.perf_counter() - begun < PART_S:
+                size = min(most, 2 * size)
 
     def kept(self, name: str = "") -> State | None:
         """What an earlier run of the same key, or a loop in it, has counted."""

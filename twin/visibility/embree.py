@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib import metadata
+from threading import Condition
 from typing import Any
 
 import numpy as np
@@ -65,6 +67,8 @@ class EmbreeCaster:
         self._device = device
         self._threads = threads
         self._pool: ThreadPoolExecutor | None = None
+        # Who closes waits for the calls under way.
+        self._change, self._calls, self._closed = Condition(), 0, False
         self._scene: Any = None
         self._mesh: Any = None
         self._empty = len(triangles.faces) == 0
@@ -106,7 +110,8 @@ class EmbreeCaster:
             found = self._scene.run(start, towards, dists=reach, query="OCCLUDED")
             out[rows] = (found >= 0) & (rays.reach >= 0)
 
-        self._each(trace, asked.count)
+        with self._open():
+            self._each(trace, asked.count)
         return out
 
     def first_hit(
@@ -133,15 +138,33 @@ class EmbreeCaster:
             distance[rows] = np.where(hit, found["tfar"] + skipped, np.inf)
             face[rows] = np.where(hit, found["primID"], -1)
 
-        self._each(trace, asked.count)
+        with self._open():
+            self._each(trace, asked.count)
         return Hits(distance, face)
 
     def close(self) -> None:
-        """Give threads and memory back."""
+        """Give threads and memory back, after the calls that are under way."""
+        with self._change:
+            self._closed = True
+            self._change.wait_for(lambda: not self._calls)
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
         self._mesh = self._scene = None
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """A call that may ask the scene."""
+        with self._change:
+            if self._closed:
+                raise ValueError("this engine is closed")
+            self._calls += 1
+        try:
+            yield
+        finally:
+            with self._change:
+                self._calls -= 1
+                self._change.notify_all()
 
     def _each(self, trace: Callable[[slice], None], count: int) -> None:
         """Run ``trace`` on slices of ``count`` rays, in threads."""
@@ -149,8 +172,9 @@ class EmbreeCaster:
             for rows in slices(count, CHUNK):
                 trace(rows)
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="rays")
+        with self._change:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="rays")
         list(self._pool.map(trace, slices(count, CHUNK)))
 
 

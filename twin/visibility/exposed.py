@@ -76,8 +76,10 @@ class FaceTargets:
             if name != "outlines" and not np.isfinite(values).all():
                 raise InputError(f"{name} of targets are finite numbers")
             object.__setattr__(self, name, values)
-        if count and int(self.corners.max()) > self.outlines.shape[1]:
-            raise InputError(f"outlines hold {self.outlines.shape[1]} corners; got {self.corners.max()}")
+        if count and not 0 <= int(self.corners.min()) <= int(self.corners.max()) <= self.outlines.shape[1]:
+            raise InputError(
+                f"outlines hold 0 to {self.outlines.shape[1]} corners; got {self.corners.min()} to {self.corners.max()}"
+            )
 
     def __len__(self) -> int:
         return len(self.points)

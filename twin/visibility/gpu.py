@@ -159,14 +159,15 @@ class GpuCaster:
         return _Ready(start, way, rays.skipped)
 
     def close(self) -> None:
-        """Give the memory of the GPU back."""
-        if self._rays is not None:
-            self._rays.destroy()
-        for part in self._parts or []:
-            part.nodes.destroy()
-            part.faces.destroy()
-        self._forget()
-        self._gpu.close()
+        """Give the memory of the GPU back, after the call that is under way."""
+        with self._lock:
+            if self._rays is not None:
+                self._rays.destroy()
+            for part in self._parts or []:
+                part.nodes.destroy()
+                part.faces.destroy()
+            self._forget()
+            self._gpu.close()
 
     def _forget(self) -> None:
         """Nothing is on the device (any more)."""

@@ -185,6 +185,7 @@ class Gpu:
     def __init__(self, device: Device) -> None:
         self._wgpu = _wgpu()
         self.device = device
+        self._closed = False
         self._gpu = self._opened()
 
     def _opened(self) -> Any:
@@ -217,7 +218,11 @@ class Gpu:
         ------
         MissingDependencyError
             The device was lost twice, or does not open again.
+        ValueError
+            It was closed: a mistake in the program.
         """
+        if self._closed:
+            raise ValueError("this engine is closed")
         try:
             return work()
         except GpuLostError as error:
@@ -308,7 +313,8 @@ class Gpu:
             return self._gpu.queue.read_buffer(buffer, 0, nbytes)
 
     def close(self) -> None:
-        """Give the device back."""
+        """Give the device back, for good."""
+        self._closed = True
         self._gpu.destroy()
 
 

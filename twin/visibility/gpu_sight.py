@@ -133,7 +133,7 @@ class GpuSight(SightSweep):
         """How many observers see each cell's target, and the least height that any sees; see ``SightSweep.tally``."""
         for eye in eyes:
             self._check(eye, reach_m)
-        looks = [Look((float(eye[0]), float(eye[1]), float(eye[2]))) for eye in eyes]
+        looks = [Gaze((float(eye[0]), float(eye[1]), float(eye[2]))) for eye in eyes]
         count, least = self._surviving(lambda: self._tally(looks, (asked_m, reach_m, near_m)))
         for eye in eyes:
             self._own_cell(eye, least)
@@ -151,13 +151,13 @@ class GpuSight(SightSweep):
         self._check_exposed(targets, eye_height_m, reach_m, patches)
         field = self.field
         looks = [
-            Look((float(point[0]), float(point[1]), float(point[2])), rising(normal, field.dx, field.dy))
+            Gaze((float(point[0]), float(point[1]), float(point[2])), rising(normal, field.dx, field.dy))
             for point, normal in zip(targets.points, targets.normals, strict=True)
         ]
         asked = (eye_height_m, reach_m, 0.0)
         found = self._surviving(lambda: self._expose(looks, targets, patches, asked))
         for number in range(len(targets)):
-            self._add_own(found, targets, number, eye_height_m)
+            self._add_own(found, targets, number, (eye_height_m, reach_m))
         return found
 
     def _surviving(self, work: Callable[[], T]) -> T:
@@ -181,11 +181,14 @@ class GpuSight(SightSweep):
         if cell is not None and not np.isnan(self._surfaces[0][1][cell]):
             values[cell] = values[cell] + 1 if more else 0
 
-    def _add_own(self, found: Exposed, targets: FaceTargets, number: int, eye_height_m: float) -> None:
+    def _add_own(self, found: Exposed, targets: FaceTargets, number: int, asked: tuple[float, float]) -> None:
         """What the eye over a target's own cell sees of it, where it has a foot: the kernel does not ask it."""
         x, y, z = (float(value) for value in targets.points[number])
         cell = self._cell_of((x, y, z))
         if cell is None or np.isnan(self._surfaces[0][1][cell]):
+            return
+        eye_height_m, reach_m = asked
+        if not self._in_reach((x, y, z), cell, reach_m):
             return
         field, (row, col) = self.field, self._place((x, y, z))
         up = float(self._surfaces[0][1][cell]) + eye_height_m - (z - self._level)
@@ -198,7 +201,7 @@ class GpuSight(SightSweep):
             found.solid_angle[cell] += in_units(fills)
 
     def _tally(
-        self, looks: Sequence[Look], asked: tuple[float, float, float]
+        self, looks: Sequence[Gaze], asked: tuple[float, float, float]
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         self._make()
         sums = self._sums("seen", "least")
@@ -212,7 +215,7 @@ class GpuSight(SightSweep):
 
     def _expose(
         self,
-        looks: Sequence[Look],
+        looks: Sequence[Gaze],
         targets: FaceTargets,
         patches: Sequence[Patch],
         asked: tuple[float, float, float],
@@ -221,7 +224,7 @@ class GpuSight(SightSweep):
         sums = self._sums("seen", "least", "low", "high")
         for buffer in sums:
             self._gpu.clear(buffer)
-        marks, table = faces_of(targets)
+        marks, table = face_rows(targets)
         faces = self._gpu.filled(table)
         try:
             for start, end, number in targets.runs():
@@ -266,12 +269,17 @@ class GpuSight(SightSweep):
         if self._sides:
             return
         made: list[Any] = []
-        for heights, feet in self._surfaces:
-            made.append(self._gpu.filled(np.where(np.isfinite(heights), heights, HOLE)))
-            made.append(self._gpu.filled(np.where(np.isnan(feet), NOBODY, feet)))
-        self._sides = made
-        self._room["eyes"] = self._gpu.buffer(EYE.itemsize * TOGETHER)
-        self._room["call"] = self._gpu.buffer(CALL.itemsize, "UNIFORM")
+        try:
+            for heights, feet in self._surfaces:
+                made.append(self._gpu.filled(np.where(np.isfinite(heights), heights, HOLE)))
+                made.append(self._gpu.filled(np.where(np.isnan(feet), NOBODY, feet)))
+            made.append(self._gpu.buffer(EYE.itemsize * TOGETHER))
+            made.append(self._gpu.buffer(CALL.itemsize, "UNIFORM"))
+        except GpuMemoryError:
+            for buffer in made:
+                buffer.destroy()
+            raise
+        *self._sides, self._room["eyes"], self._room["call"] = made
 
     def _sums(self, *names: str) -> list[Any]:
         """Buffers of a word for each cell, made where they are not there yet."""
@@ -283,7 +291,7 @@ class GpuSight(SightSweep):
     def _sweep_all(
         self,
         name: str,
-        looks: Sequence[Look],
+        looks: Sequence[Gaze],
         asked: tuple[float, float, float],
         bound: Sequence[Any],
         part: tuple[int, int],
@@ -305,7 +313,7 @@ class GpuSight(SightSweep):
                 self._steps = int(min(max(STEPS, SECONDS * rate), 4 * self._steps))
 
     def _eyes(
-        self, looks: Sequence[Look], part: tuple[int, int], turned: bool, sign: int, reach_m: float
+        self, looks: Sequence[Gaze], part: tuple[int, int], turned: bool, sign: int, reach_m: float
     ) -> NDArray[Any]:
         """Some of the eyes as the kernel knows them, without those that have nothing to one side."""
         field = self.field
@@ -360,7 +368,7 @@ class GpuSight(SightSweep):
         return int(3 * ((table["rays"].astype(np.int64) + 1) // 2 * table["steps"]).sum())
 
 
-class Look(NamedTuple):
+class Gaze(NamedTuple):
     """Where an eye is, and what lies before it.
 
     Parameters
@@ -375,7 +383,7 @@ class Look(NamedTuple):
     before: tuple[float, float] | None = None
 
 
-def faces_of(targets: FaceTargets) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+def face_rows(targets: FaceTargets) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
     """Marks by the place that the kernel tells, infinity for none; and targets as it knows them (words, 4)."""
     falling = np.unique(targets.marks)[::-1]
     place = len(falling) - np.searchsorted(falling[::-1], targets.marks)

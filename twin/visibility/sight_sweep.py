@@ -256,6 +256,9 @@ class SightSweep:
         field, (eye_height, reach) = self.field, asked
         x, y, z = (float(value) for value in targets.points[number])
         least = self._least((x, y, z), reach, 0.0, rising(targets.normals[number], field.dx, field.dy))
+        own = self._cell_of((x, y, z))
+        if own is not None and not self._in_reach((x, y, z), own, reach):
+            least[own] = np.nan
         row, col = self._place((x, y, z))
         outline = targets.outlines[number, : targets.corners[number]] - targets.points[number]
         face = (targets.normals[number], float(targets.marks[number]), float(targets.areas[number]), outline)
@@ -301,6 +304,11 @@ class SightSweep:
         rows, cols = self.field.shape
         inside = 0 <= r < rows and 0 <= c < cols and max(abs(row - r), abs(col - c)) <= 0.5
         return (r, c) if inside else None
+
+    def _in_reach(self, eye: Eye, cell: tuple[int, int], reach_m: float) -> bool:
+        """Whether the middle of a cell lies within the reach of an eye."""
+        row, col = self._place(eye)
+        return math.hypot((row - cell[0]) * self.field.dy, (col - cell[1]) * self.field.dx) <= reach_m
 
     def sees(
         self, eye: tuple[float, float, float], target_height_m: float = 0.0, reach_m: float = math.inf

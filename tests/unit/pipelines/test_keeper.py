@@ -123,7 +123,7 @@ def test_a_stopped_study_of_faces_goes_on(
     assert not tmp_path.exists() or not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("after", [1, 3])
+@pytest.mark.parametrize("after", [2, 5])
 def test_a_stopped_zone_of_visibility_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
@@ -150,7 +150,7 @@ def test_a_stopped_zone_of_visibility_goes_on(
     again = keeper.Keeper(tmp_path, Sees())
     found = study_of_exposure.exposure(scene, targets, grid, settings, where, progress=again)
     again.drop()
-    assert len(targets) > 95 and told[0] > 0.1 and told[-1] == pytest.approx(1.0)
+    assert len(targets) > 95 and told[0] >= 3 / len(targets) and told[-1] == pytest.approx(1.0)
     for name, raster in whole.rasters.items():
         assert found.rasters[name].values.tobytes() == raster.values.tobytes(), name
 
