@@ -167,8 +167,9 @@ def test_an_interrupted_run_goes_on(site: Path, twin: Twin, terminal: bool) -> N
     assert process.returncode in (130, -signal.SIGINT), err
     assert "Traceback" not in err and "interrupted" in err
     assert not parts(site)
-    again = twin("run", site)
-    assert again.code == 0 and "model: up to date" in again.text
+    if terminal:
+        again = twin("run", site)
+        assert again.code == 0 and "model: up to date" in again.text
 
 
 def test_bad_footprints_are_recorded(small_site: Path) -> None:

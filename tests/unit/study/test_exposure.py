@@ -83,10 +83,10 @@ def test_a_screen_hides_what_lies_in_its_shadow(engine):
 
 def test_engines_agree_in_the_open():
     scene = scene_of(
-        flat(300.0), (box("tower", (0.5, 0.5), (20, 20, 30)), box("other", (60, 20), (20, 10, 12)))
+        flat(160.0), (box("tower", (0.5, 0.5), (20, 20, 30)), box("other", (60, 20), (20, 10, 12)))
     )
     targets = targets_of(scene, ["tower"], 4.0, CPU)
-    grid = local_grid(200.0, 1.0)
+    grid = local_grid(120.0, 1.0)
     rays, sweeps = (
         exposure(scene, targets, grid, ExposureSettings(engine=engine), (CPU, 2))
         .rasters["solid_angle"]
