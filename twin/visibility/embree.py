@@ -58,6 +58,8 @@ class EmbreeCaster:
         embreex is missing.
     """
 
+    batch = CHUNK
+
     def __init__(self, triangles: Triangles, device: Device, threads: int = 1) -> None:
         try:
             from embreex.mesh_construction import TriangleMesh
@@ -82,8 +84,6 @@ class EmbreeCaster:
         )
         # The first query builds the tree; it must be done before threads ask.
         self._scene.run(np.zeros((1, 3), np.float32), np.array([[0, 0, 1]], np.float32), query="OCCLUDED")
-
-    batch = CHUNK
 
     @property
     def device(self) -> Device:

@@ -97,6 +97,8 @@ class GpuCaster:
         The adapter is not there, or has too little memory for the scene.
     """
 
+    batch = BATCH
+
     def __init__(self, triangles: Triangles, device: Device) -> None:
         self._gpu = Gpu(device)
         self._triangles = triangles
@@ -107,8 +109,6 @@ class GpuCaster:
         self._low, self._high = box.min(axis=0), box.max(axis=0)
         self._forget()
         self._gpu.surviving(self._upload, self._forget)
-
-    batch = BATCH
 
     @property
     def device(self) -> Device:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from twin.errors import MissingDependencyError
 from twin.visibility.caster import Device
-from twin.visibility.exposed import UNIT_SR, Exposed, FaceTargets, Patch, in_units, rays_before, rising, taken
+from twin.visibility.exposed import UNIT_SR, Exposed, FaceTargets, Patch, add_seen, rays_before, rising
 from twin.visibility.gpu_device import BINDING, GROUP, GROUPS, Gpu, GpuMemoryError
 from twin.visibility.occluders import HeightField
 from twin.visibility.sight_sweep import Eye, SightSweep, rays_of
@@ -190,15 +190,19 @@ class GpuSight(SightSweep):
         eye_height_m, reach_m = asked
         if not self._in_reach((x, y, z), cell, reach_m):
             return
-        field, (row, col) = self.field, self._place((x, y, z))
-        up = float(self._surfaces[0][1][cell]) + eye_height_m - (z - self._level)
-        off = ((cell[1] - col) * field.dx, (row - cell[0]) * field.dy, up)
-        outline = targets.outlines[number, : targets.corners[number]] - targets.points[number]
-        fills = taken(off, targets.normals[number], float(targets.areas[number]), outline)
-        if fills >= 0.0:
-            found.count[cell] += 1
-            found.lowest[cell] = min(found.lowest[cell], np.float32(targets.marks[number]))
-            found.solid_angle[cell] += in_units(fills)
+        own = slice(cell[0], cell[0] + 1)
+        least = np.full((1, self.field.shape[1]), np.nan, dtype=np.float32)
+        least[0, cell[1]] = 0.0
+        (row, col, up, eye), face = self._asked(targets, number, eye_height_m)
+        add_seen(
+            least,
+            self._surfaces[0][1][own],
+            (found.count[own], found.lowest[own], found.solid_angle[own]),
+            (row - cell[0], col, up, eye),
+            (self.field.dy, self.field.dx),
+            face,
+            (0, 1),
+        )
 
     def _tally(
         self, looks: Sequence[Gaze], asked: tuple[float, float, float]

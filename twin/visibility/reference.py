@@ -39,11 +39,11 @@ class ReferenceCaster:
         From ``choose_device``.
     """
 
+    batch = 1 << 16
+
     def __init__(self, occluders: Occluders, device: Device) -> None:
         self._occluders = occluders
         self._device = device
-
-    batch = 1 << 16
 
     @property
     def device(self) -> Device:

@@ -259,11 +259,9 @@ class SightSweep:
         own = self._cell_of((x, y, z))
         if own is not None and not self._in_reach((x, y, z), own, reach):
             least[own] = np.nan
-        row, col = self._place((x, y, z))
-        outline = targets.outlines[number, : targets.corners[number]] - targets.points[number]
-        face = (targets.normals[number], float(targets.marks[number]), float(targets.areas[number]), outline)
+        place, face = self._asked(targets, number, eye_height)
         sums = (found.count, found.lowest, found.solid_angle)
-        place, size = (row, col, z - self._level, eye_height), (field.dy, field.dx)
+        row, size = place[0], (field.dy, field.dx)
         far = min(reach / field.dy + 1.0, abs(row) + field.shape[0])
         first, last = max(0, math.floor(row - far)), min(field.shape[0], math.ceil(row + far) + 1)
         rows = max(1, -(-(last - first) // self._threads))
@@ -282,6 +280,17 @@ class SightSweep:
         ]
         for job in jobs:
             job.result()
+
+    def _asked(
+        self, targets: FaceTargets, number: int, eye_height_m: float
+    ) -> tuple[
+        tuple[float, float, float, float], tuple[NDArray[np.float64], float, float, NDArray[np.float64]]
+    ]:
+        """Place and face of a target, as ``add_seen`` takes them."""
+        x, y, z = (float(value) for value in targets.points[number])
+        outline = targets.outlines[number, : targets.corners[number]] - targets.points[number]
+        face = (targets.normals[number], float(targets.marks[number]), float(targets.areas[number]), outline)
+        return (*self._place((x, y, z)), z - self._level, eye_height_m), face
 
     def close(self) -> None:
         """Give memory of a device back."""
