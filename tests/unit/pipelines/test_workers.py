@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
 from multiprocessing import active_children
 from threading import Timer
@@ -81,8 +82,16 @@ def test_a_killed_process_is_an_error_in_words_and_later_calls_have_others() -> 
         assert map_tasks(squared, [2, 3], 2) == [4, 9]
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Interrupts are heard: a shell lets what it runs in the background ignore them, and all that this starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("shared", [True, False])
-def test_an_interrupt_waits_for_no_process(shared: bool) -> None:
+def test_an_interrupt_waits_for_no_process(shared: bool, heard: None) -> None:
     others, start = set(active_children()), time.monotonic()
     Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt), one_pool(2) if shared else nullcontext():
